@@ -1,0 +1,46 @@
+"""How a call ended, in one word, from what LiveKit says about it in three places."""
+
+from __future__ import annotations
+
+__all__ = ["ended_reason"]
+
+_BY_DISCONNECT = {
+    "CLIENT_INITIATED": "customer-ended-call",
+    "USER_REJECTED": "customer-did-not-answer",
+    "USER_UNAVAILABLE": "customer-did-not-answer",
+    "SIP_TRUNK_FAILURE": "sip-error",
+    "ROOM_DELETED": "room-deleted",
+}
+# The words with which livekit-agents ends a job (ipc/job_proc_lazy_main.py).
+_BY_SHUTDOWN = {
+    "parent process shutdown": "worker-shutdown",
+    "room disconnected": "room-disconnected",
+    "job crashed": "agent-error",
+}
+_BY_CLOSE = {
+    "error": "agent-error",
+    "participant_disconnected": "customer-ended-call",
+    "task_completed": "task-completed",
+    "job_shutdown": "worker-shutdown",
+    "user_initiated": "agent-ended-call",
+}
+
+
+def ended_reason(
+    close: str | None, *, shutdown: str | None = None, disconnect: str | None = None
+) -> str | None:
+    """The disposition of the call.
+
+    Args:
+        close: the session's ``CloseReason``; alone it is nearly useless, for a hang-up, a
+            worker's shutdown and a crash all give ``user_initiated``.
+        shutdown: the reason that the job's shutdown callback was given.
+        disconnect: the name of the caller's ``DisconnectReason``.
+    """
+    if close == "error" or shutdown == "job crashed":
+        return "agent-error"
+    if disconnect:
+        return _BY_DISCONNECT.get(disconnect, "customer-ended-call")
+    if shutdown and close in (None, "user_initiated", "job_shutdown"):
+        return _BY_SHUTDOWN.get(shutdown, shutdown)
+    return _BY_CLOSE.get(close, close) if close else None

@@ -1,0 +1,232 @@
+"""Facts: the small frozen things that a plugin observes, and that the fold turns into a document.
+
+Every time in a fact is wall-clock time in seconds since the epoch; the fold makes them relative.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, TypeVar
+
+from zelto_agents.contract import Role
+
+__all__ = [
+    "AgentKnown",
+    "CallEnded",
+    "CallStarted",
+    "ChannelKnown",
+    "CostKnown",
+    "CustomerKnown",
+    "Fact",
+    "HandoffMade",
+    "MetadataKnown",
+    "PromptKnown",
+    "RecordingKnown",
+    "Source",
+    "SpeechHeard",
+    "ToolEnded",
+    "ToolStarted",
+    "TurnSaid",
+    "UsageKnown",
+    "WordsHeard",
+    "redacted",
+]
+
+Source = Literal["framework", "environment", "argument"]
+Channel = Literal["voice", "text"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """One thing observed at a time; ``seq`` is its place in the order of observation."""
+
+    SPOKEN: ClassVar[tuple[str, ...]] = ()
+    """The fields that may hold personal data, and that a ``redact`` function is given."""
+
+    at: float
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallStarted(Fact):
+    """The call began; ``provider`` is the value of ``X-Zelto-Provider``.
+
+    A second one corrects the first: frameworks tell the true start late.
+    """
+
+    external_id: str
+    provider: str = "zelto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentKnown(Fact):
+    """Which agent, and which build of it, holds the call; an argument beats the environment."""
+
+    source: Source = "framework"
+    external_id: str | None = None
+    uuid: str | None = None
+    name: str | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptKnown(Fact):
+    """The agent's system prompt; of several from one source, the first counts."""
+
+    SPOKEN = ("text",)
+    text: str
+    source: Source = "framework"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerKnown(Fact):
+    """The person at the other end."""
+
+    SPOKEN = ("number", "name")
+    number: str | None = None
+    name: str | None = None
+    source: Source = "framework"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelKnown(Fact):
+    """Voice or text; a text call carries no times."""
+
+    channel: Channel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingKnown(Fact):
+    """Where the call's audio can be fetched."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostKnown(Fact):
+    """What the call cost, in US dollars."""
+
+    usd: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetadataKnown(Fact):
+    """Free-form values, merged deeply into the document's ``metadata``."""
+
+    SPOKEN = ("values",)
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechHeard(Fact):
+    """Somebody was heard speaking from ``start`` to ``end``; a turn without times may claim it."""
+
+    role: Role
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordsHeard(Fact):
+    """A final transcript of the caller's, which the framework may or may not make a turn of."""
+
+    SPOKEN = ("text",)
+    text: str
+    start: float | None = None
+    end: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnSaid(Fact):
+    """One speaker's stretch; a later fact with the same ``id`` replaces it.
+
+    ``typed`` turns were never speech. ``details`` go to ``metadata.zelto.turns``.
+    """
+
+    SPOKEN = ("text",)
+    id: str
+    role: Role
+    text: str
+    start: float | None = None
+    end: float | None = None
+    interrupted: bool = False
+    typed: bool = False
+    details: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolStarted(Fact):
+    """The agent called a tool; ``arguments`` as the model gave them (JSON text or values)."""
+
+    SPOKEN = ("arguments",)
+    id: str
+    name: str
+    arguments: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolEnded(Fact):
+    """A tool came back with ``result``, or failed with it."""
+
+    SPOKEN = ("result",)
+    id: str
+    result: Any = None
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandoffMade(Fact):
+    """Another agent took over, with its own prompt."""
+
+    SPOKEN = ("prompt",)
+    old: str
+    new: str
+    prompt: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageKnown(Fact):
+    """What the models consumed so far, a part for each provider and model; the latest counts."""
+
+    parts: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEnded(Fact):
+    """The call is over. The earliest ``at`` counts, and the latest reason that is given.
+
+    ``settled`` is False while a better reason may follow within a moment.
+    """
+
+    reason: str | None = None
+    settled: bool = True
+
+
+_F = TypeVar("_F", bound=Fact)
+
+
+def redacted(fact: _F, redact: Callable[[str], str]) -> _F:
+    """The fact with every text that may be personal passed through ``redact``.
+
+    A ``redact`` that raises or returns no text costs the words, never the call.
+    """
+
+    def one(value: object) -> object:
+        if isinstance(value, str):
+            try:
+                changed: object = redact(value)
+            except Exception:  # noqa: BLE001 - the user's function; fail closed
+                changed = None
+            return changed if isinstance(changed, str) else "[redaction failed]"
+        if isinstance(value, Mapping):
+            return {key: one(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [one(item) for item in value]
+        return value
+
+    if not fact.SPOKEN:
+        return fact
+    changes: dict[str, Any] = {name: one(getattr(fact, name)) for name in fact.SPOKEN}
+    return dataclasses.replace(fact, **changes)

@@ -1,0 +1,42 @@
+"""The guard: nothing of ours reaches the host, whatever goes wrong inside."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+__all__ = ["guarded"]
+
+logger = logging.getLogger("zelto_agents")
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_said: set[str] = set()
+
+
+def guarded(function: Callable[_P, _R]) -> Callable[_P, _R | None]:
+    """The function with every ``Exception`` swallowed and named once; None comes back then.
+
+    Cancellation and ``KeyboardInterrupt`` pass. LiveKit's event emitter re-raises ``TypeError``
+    into the call itself, so that one matters most.
+    """
+
+    @functools.wraps(function)
+    def inner(*args: _P.args, **kwargs: _P.kwargs) -> _R | None:
+        try:
+            return function(*args, **kwargs)
+        except Exception as fault:  # noqa: BLE001 - this is the guard
+            name = function.__qualname__
+            if name not in _said:
+                _said.add(name)
+                # The type alone: a text or traceback may quote what was said.
+                logger.error(
+                    "%s failed inside zelto-agents (%s); the agent is not affected",
+                    name,
+                    type(fault).__name__,
+                )
+            return None
+
+    return inner

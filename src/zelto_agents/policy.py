@@ -1,0 +1,100 @@
+"""What an answer means: a pure function from one attempt's answer to what happens next."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Literal
+
+__all__ = ["Answer", "Verdict", "backoff", "classify", "retry_after"]
+
+FIRST_RETRY = 1.0
+LAST_RETRY = 15 * 60.0
+HELD_PROBE = 5 * 60.0
+MISDIRECTED_PROBE = 5 * 60.0
+RETRY_AFTER_CAP = 3600.0
+
+Action = Literal["sent", "retry", "hold", "dead"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back from one HTTP request; ``status`` is None when nothing did.
+
+    ``fault`` is the name of the network fault, and ``details`` the start of the answer's body.
+    """
+
+    status: int | None = None
+    details: str = ""
+    retry_after: str | None = None
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What to do with the delivery: ``delay`` in seconds, ``why`` for the operator.
+
+    ``base_url_wrong`` marks answers that no retry changes until somebody mends the setting.
+    """
+
+    action: Action
+    delay: float = 0.0
+    why: str = ""
+    base_url_wrong: bool = False
+
+
+def classify(
+    answer: Answer,
+    *,
+    attempts: int = 1,
+    now: float = 0.0,
+    jitter: Callable[[], float] = random.random,
+) -> Verdict:
+    """The table of answers, row by row.
+
+    Args:
+        answer: what came back.
+        attempts: how many attempts this delivery has had, this one included.
+        now: seconds since the epoch, for a ``Retry-After`` that is a date.
+        jitter: a number from 0 to 1.
+    """
+    status = answer.status
+    if status is None:
+        return Verdict("retry", backoff(attempts, jitter), answer.fault or "no answer")
+    if 200 <= status < 300:
+        return Verdict("sent")
+    why = f"status {status}"
+    if status in (401, 403):
+        return Verdict("hold", HELD_PROBE, why)
+    if status in (400, 413, 422):
+        return Verdict("dead", why=why)
+    if status in (404, 405, 410) or 300 <= status < 400:
+        delay = max(MISDIRECTED_PROBE, backoff(attempts, jitter))
+        return Verdict("retry", delay, f"{why}: the base URL looks wrong", base_url_wrong=True)
+    asked = retry_after(answer.retry_after, now=now)
+    return Verdict("retry", max(backoff(attempts, jitter), asked), why)
+
+
+def backoff(attempts: int, jitter: Callable[[], float] = random.random) -> float:
+    """Seconds until the next attempt: exponential with full jitter, one second at the least."""
+    ceiling = min(LAST_RETRY, FIRST_RETRY * 2.0 ** min(attempts, 30))
+    return max(FIRST_RETRY, jitter() * ceiling)
+
+
+def retry_after(header: str | None, *, now: float) -> float:
+    """Seconds that a ``Retry-After`` header asks for, as a number or as an HTTP date; capped."""
+    if not header:
+        return 0.0
+    text = header.strip()
+    if text.isascii() and text.isdigit():
+        return float(min(int(text[:9]), RETRY_AFTER_CAP))
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    wait = (moment - datetime.fromtimestamp(now, UTC)).total_seconds()
+    return min(max(wait, 0.0), RETRY_AFTER_CAP)

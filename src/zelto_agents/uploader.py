@@ -1,0 +1,103 @@
+"""One attempt over HTTP. All use of httpx is here, and is imported in the delivery thread only."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import anyio
+from pydantic import SecretStr
+
+from zelto_agents.contract import UPLOAD_PATH
+from zelto_agents.policy import Answer
+from zelto_agents.settings import is_loopback
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["Uploader", "user_agent"]
+
+CONNECT_TIMEOUT = 5.0
+TOTAL_TIMEOUT = 20.0
+ANSWER_READ = 64 * 1024
+DETAILS_KEPT = 2048
+
+
+def user_agent(hosts: Mapping[str, str] | None = None) -> str:
+    """The ``User-Agent``: our version, Python's, and those of the frameworks that host us."""
+    parts = {"zelto-agents": version("zelto-agents"), "python": platform.python_version()}
+    return " ".join(f"{name}/{number}" for name, number in {**parts, **(hosts or {})}.items())
+
+
+class Uploader:
+    """Sends bodies to one base URL with one key; belongs to the event loop that made it.
+
+    TLS is verified and redirects are not followed, because either would give the key away.
+    Proxies and ``SSL_CERT_FILE`` of the environment hold, except towards this machine.
+
+    Args:
+        base_url: without a trailing slash.
+        key: the organisation's key; it is in no log, repr or exception of ours.
+        agent: the ``User-Agent``.
+        transport: another way to the network than the real one.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        key: SecretStr,
+        *,
+        agent: str,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        import httpx
+
+        self._httpx = httpx
+        self._key = key
+        self._url = base_url + UPLOAD_PATH
+        self._client = httpx.AsyncClient(
+            timeout=httpx.Timeout(TOTAL_TIMEOUT, connect=CONNECT_TIMEOUT),
+            follow_redirects=False,
+            trust_env=not is_loopback(base_url),
+            headers={"User-Agent": agent, "Content-Type": "application/json"},
+            transport=transport,
+        )
+
+    async def send(self, body: bytes, provider: str) -> Answer:
+        """One request; a fault of the network is an answer too, nothing is raised."""
+        headers = {
+            "Authorization": f"Bearer {self._key.get_secret_value()}",
+            "X-Zelto-Provider": provider,
+        }
+        try:
+            with anyio.fail_after(TOTAL_TIMEOUT):
+                async with self._client.stream(
+                    "POST", self._url, content=body, headers=headers
+                ) as response:
+                    text = await self._start_of(response)
+                    return Answer(response.status_code, text, response.headers.get("Retry-After"))
+        except TimeoutError:
+            return Answer(fault="no answer in time")
+        except (
+            self._httpx.HTTPError,
+            self._httpx.InvalidURL,
+            OSError,
+            ValueError,
+            RuntimeError,
+        ) as fault:
+            # The type alone: an exception's text may quote what was sent.
+            return Answer(fault=type(fault).__name__)
+
+    async def _start_of(self, response: httpx.Response) -> str:
+        read = b""
+        async for chunk in response.aiter_bytes():
+            read += chunk
+            if len(read) >= ANSWER_READ:
+                break
+        return read[:DETAILS_KEPT].decode("utf-8", "replace")
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
