@@ -143,6 +143,14 @@ def test_a_turn_without_times_joins_stretches_across_a_short_pause_only():
     ]
 
 
+def test_an_interrupted_turn_ends_when_the_voice_fell_silent():
+    assert turns(
+        SpeechHeard(at=T + 3, role="assistant", start=T + 1, end=T + 2),
+        SpeechHeard(at=T + 6, role="assistant", start=T + 3, end=T + 5),
+        agent(8, "Once upon", start=T + 1, end=T + 6.5, interrupted=True),
+    ) == [{"role": "assistant", "content": "Once upon", "startSeconds": 1.0, "endSeconds": 5.0}]
+
+
 def test_words_that_became_no_turn_are_kept_and_marked():
     document = wire(
         CallStarted(at=T, external_id="x"),

@@ -124,7 +124,7 @@ class Delivery:
         async with BlockingPortal() as portal:
             self._woken = anyio.Event()
             self._portal = portal
-            self._work = work = Work(self._settings, self._hosts, self._trouble)
+            self._work = work = Work(self._settings, self._hosts, self._trouble, self._wake)
             try:
                 async with anyio.create_task_group() as group:
                     work.group = group

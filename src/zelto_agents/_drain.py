@@ -156,7 +156,7 @@ class Drainer:
         try:
             body = claim.body(self._gatekeeper.agent_id)
             answer = await (await self._client()).send(body, claim.provider)
-            verdict = classify(answer, attempts=claim.attempts, now=self._clock())
+            verdict = classify(answer, attempts=claim.failures + 1, now=self._clock())
         except ValueError:
             verdict = Verdict("dead", why="the outbox holds no readable document")
         finally:

@@ -85,7 +85,10 @@ class _Claims:
             return turn
         if turn.start is not None:
             began = turn.start - BACKDATING
-            self._take_stretches(began, (turn.end or turn.start) + BACKDATING)
+            taken = self._take_stretches(began, (turn.end or turn.start) + BACKDATING)
+            if turn.end is not None and fact.interrupted and taken:
+                # LiveKit ends an interrupted turn with the caller's transcript, a second late.
+                turn.end = max(turn.start, min(turn.end, max(s.end for s in taken)))
             self._take_words(lambda w: began <= w.at <= fact.at + BACKDATING)
             return turn
         claimed = self._take_words(
@@ -119,8 +122,10 @@ class _Claims:
         self.stretches = [s for s in self.stretches if s not in run]
         return run
 
-    def _take_stretches(self, start: float, end: float) -> None:
-        self.stretches = [s for s in self.stretches if s.end < start or s.start > end]
+    def _take_stretches(self, start: float, end: float) -> list[SpeechHeard]:
+        taken = [s for s in self.stretches if start <= s.end and s.start <= end]
+        self.stretches = [s for s in self.stretches if s not in taken]
+        return taken
 
     def _take_words(self, claims: Callable[[WordsHeard], bool]) -> list[WordsHeard]:
         taken = [w for w in self.words if claims(w)]

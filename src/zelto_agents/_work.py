@@ -86,7 +86,14 @@ Item = tuple[CallFacts, Fact] | Enrichment | Upload | Flush
 class Work:
     """What the thread does between two waits; everything here runs on its event loop."""
 
-    def __init__(self, settings: Settings, hosts: Mapping[str, str], trouble: Trouble) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        hosts: Mapping[str, str],
+        trouble: Trouble,
+        wake: Callable[[], None],
+    ) -> None:
+        self._wake = wake
         self.group: TaskGroup
         self._settings = settings
         self._trouble = trouble
@@ -210,6 +217,7 @@ class Work:
             )
             self._memory = outbox = self._memory or SqliteOutbox(None)
             outbox.put(self._base_url, external_id, body, **arguments)
+        self._unsent.add(external_id)
         if not held:
             self._send_soon(outbox, external_id, delay)
 
@@ -250,6 +258,9 @@ class Work:
                 if external_id in self._renewed:
                     return True
                 self._unsent.discard(external_id)
+            elif verdict is not None and verdict.action == "retry":
+                self._next_sweep = min(self._next_sweep, time.time() + verdict.delay)
+                self._wake()
         return False
 
     def _answer_flushes(self) -> None:

@@ -303,9 +303,11 @@ def _check(field: str, value: object, source: str) -> str | None:
 def _at_exit(zelto: Zelto) -> None:
     """Close at the end of the process.
 
-    ``atexit`` comes too late: by then Python refuses the threads that look host names up. What
-    ``concurrent.futures`` registers with itself runs in time; where it is missing, atexit serves.
+    ``atexit`` comes too late: by then Python refuses the threads that look host names up. What is
+    registered after ``concurrent.futures`` in the same place runs before it refuses them.
     """
+    import concurrent.futures.thread  # noqa: F401 - registers first
+
     close = weakref.WeakMethod(zelto.close)
 
     def close_if_alive() -> None:

@@ -57,7 +57,7 @@ def classify(
 
     Args:
         answer: what came back.
-        attempts: how many attempts this delivery has had, this one included.
+        attempts: how many attempts of this revision have failed, if this one does.
         now: seconds since the epoch, for a ``Retry-After`` that is a date.
         jitter: a number from 0 to 1.
     """

@@ -47,7 +47,10 @@ class Gatekeeper:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to send one revision, until the lease ends or another claim is made."""
+    """The right to send one revision, until the lease ends or another claim is made.
+
+    ``attempts`` counts them all, this one included; ``failures`` those since the last revision.
+    """
 
     base_url: str
     external_id: str
@@ -55,6 +58,7 @@ class Claim:
     revision: int
     fence: int
     attempts: int
+    failures: int
     document: bytes
     changes: bytes | None = None
 

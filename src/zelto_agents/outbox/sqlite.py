@@ -50,6 +50,7 @@ CREATE TABLE IF NOT EXISTS delivery (
   lease_until REAL NOT NULL DEFAULT 0,
   fence INTEGER NOT NULL DEFAULT 0,
   attempts INTEGER NOT NULL DEFAULT 0,
+  failures INTEGER NOT NULL DEFAULT 0,
   held_for TEXT,
   key_mark TEXT,
   status INTEGER,
@@ -164,7 +165,7 @@ class SqliteOutbox:
                      :held_for, :now, :now, :document)
                    ON CONFLICT (base_url, external_id) DO UPDATE SET
                      provider = :provider, state = :state, revision = revision + 1,
-                     due_at = :due_at, held_for = :held_for, attempts = 0, status = NULL,
+                     due_at = :due_at, held_for = :held_for, failures = 0, status = NULL,
                      details = '', updated_at = :now, document = :document""",
                 {
                     "base_url": base_url,
@@ -204,7 +205,7 @@ class SqliteOutbox:
                 return "awaited"
             state: State = row[0] if row[0] in ("awaited", "held") else "due"
             db.execute(
-                """UPDATE delivery SET changes = ?, state = ?, updated_at = ?, attempts = 0,
+                """UPDATE delivery SET changes = ?, state = ?, updated_at = ?, failures = 0,
                      revision = revision + 1, due_at = CASE state WHEN 'due' THEN due_at ELSE 0 END
                    WHERE base_url = ? AND external_id = ?""",
                 (packed, state, now, base_url, external_id),
@@ -237,7 +238,7 @@ class SqliteOutbox:
         }
         with self._write() as db:
             rows = db.execute(
-                f"""SELECT id, external_id, provider, revision, fence + 1, attempts + 1,
+                f"""SELECT id, external_id, provider, revision, fence + 1, attempts + 1, failures,
                       document, changes
                     FROM delivery WHERE {which} ORDER BY due_at, id LIMIT :limit""",  # noqa: S608 - constant text
                 values,
@@ -253,7 +254,7 @@ class SqliteOutbox:
         """See ``Outbox.settle``."""
         with self._write() as db:
             changed = db.execute(
-                """UPDATE delivery SET lease_until = 0, status = :status, details = :details,
+                """UPDATE delivery SET lease_until = 0, failures = failures + :failed, status = :status, details = :details,
                      updated_at = :now,
                      state = CASE WHEN revision > :revision THEN state ELSE :state END,
                      due_at = CASE WHEN revision > :revision THEN due_at ELSE :due_at END,
@@ -269,6 +270,7 @@ class SqliteOutbox:
                     "due_at": outcome.due_at,
                     "held_for": outcome.held_for,
                     "key_mark": outcome.key_mark,
+                    "failed": outcome.state == "due",
                     "base_url": claim.base_url,
                     "external_id": claim.external_id,
                     "fence": claim.fence,

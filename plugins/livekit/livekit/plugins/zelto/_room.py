@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 from typing import Any, cast
 
+from livekit import rtc
 from livekit.agents import JobContext
 
-from livekit import rtc
 from zelto_agents.facts import CustomerKnown, Fact, MetadataKnown
 from zelto_agents.guard import guarded
 

@@ -237,12 +237,12 @@ class SessionWatch:
             self._add(ChannelKnown(at=event.created_at, channel="text"))
         usage = getattr(self._session, "usage", None)
         if usage is not None:
-            parts = (part.model_dump(exclude_defaults=True) for part in usage.model_usage)
-            self._add(UsageKnown(at=event.created_at, parts=tuple(parts)))
+            parts = tuple(_usage(part) for part in usage.model_usage)
+            self._add(UsageKnown(at=event.created_at, parts=parts))
         self._close = (reason, self._room.left_at or event.created_at)
         self._began = False
-        # Within a job, its shutdown tells a better reason a few milliseconds later.
-        self._end(settled=self._ctx is None or reason != "user_initiated")
+        # Within a job, its shutdown tells more a few milliseconds later.
+        self._end(settled=self._ctx is None)
         self._closed.set()
 
     def _end(self, *, shutdown: str | None = None, settled: bool = True) -> None:
@@ -270,6 +270,15 @@ class SessionWatch:
             await self._client.aflush(max(0.1, budget - (time.monotonic() - started)))
         except Exception as fault:  # noqa: BLE001 - raised here, it cancels the other callbacks
             logger.error("the call was not finished cleanly (%s)", type(fault).__name__)
+
+
+def _usage(part: Any) -> dict[str, Any]:
+    """One model's consumption without its zeros; durations to the millisecond."""
+    known = part.model_dump(exclude_defaults=True)
+    return {"type": part.type} | {
+        name: round(value, 3) if isinstance(value, float) else value
+        for name, value in known.items()
+    }
 
 
 def _rendered(instructions: Any) -> str | None:

@@ -1,0 +1,231 @@
+"""The demo: a voice call, two text chats and an outage, and every conversation on the page.
+
+python demo.py [--once]     # --once ends by itself: 0 only if all arrived exactly as expected
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+import demo_checks
+from zelto_agents import Settings, Zelto
+from zelto_agents.outbox.sqlite import SqliteOutbox
+
+HERE = Path(__file__).parent
+PORT = 8787
+RECORDING = "https://recordings.example.com/weather.ogg"
+COST = 0.0123
+
+Conversation = dict[str, Any]
+console = Console(highlight=False)
+began = time.monotonic()
+
+
+def say(text: str, *, style: str = "") -> None:
+    """Print what just happened, with the seconds since the start."""
+    console.print(f"[dim]{time.monotonic() - began:5.1f} s[/dim]  {text}", style=style)
+
+
+class Receiver:
+    """The local receiver as a process of its own, which can be taken down and brought back."""
+
+    def __init__(self, folder: Path) -> None:
+        self._db = folder / "receiver.sqlite3"
+        self._port = _free_port()
+        self._process: asyncio.subprocess.Process | None = None
+        self.url = f"http://127.0.0.1:{self._port}"
+        self.key = ""
+
+    async def up(self) -> None:
+        """Start it, on the same port and database each time; back once it listens."""
+        command = ["-m", "zelto_agents.cli", "receiver", "--json"]
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *command,
+            *("--port", str(self._port), "--db", str(self._db)),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert self._process.stdout is not None
+        line = json.loads(await self._process.stdout.readline())
+        self.key = line["key"] or self.key
+
+    async def down(self) -> None:
+        """Stop it; whoever calls now is refused."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(signal.SIGTERM)
+            await self._process.wait()
+
+    async def conversations(self) -> list[Conversation]:
+        """What has arrived, read back over the REST API, with its transcripts."""
+        headers = {"Authorization": f"Bearer {self.key}"}
+        async with httpx.AsyncClient(base_url=self.url, headers=headers, trust_env=False) as http:
+            listed = (await http.get("/v1/conversations")).json()["data"]
+            for conversation in listed:
+                path = f"/v1/conversations/{conversation['id']}/transcript"
+                conversation["transcript"] = (await http.get(path)).json()
+        return list(reversed(listed))
+
+    async def wait_for(self, there: Callable[[Conversation], bool]) -> Conversation:
+        """The first conversation that is as asked for; 20 seconds at most."""
+        async with asyncio.timeout(20):
+            while True:
+                for conversation in await self.conversations():
+                    if there(conversation):
+                        return conversation
+                await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def program(name: str, environment: dict[str, str]) -> AsyncIterator[asyncio.Task[float]]:
+    """Run a program of this folder; the task gives the seconds that it took.
+
+    Raises:
+        SystemExit: it failed; what it printed is shown.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(HERE / name)),
+        env=os.environ | environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    started = time.monotonic()
+
+    async def ended() -> float:
+        out, errors = await process.communicate()
+        if process.returncode:
+            raise SystemExit(f"{name} failed:\n{out.decode()}{errors.decode()}")
+        return time.monotonic() - started
+
+    task = asyncio.create_task(ended())
+    try:
+        yield task
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await asyncio.wait({task})
+
+
+async def play(receiver: Receiver, environment: dict[str, str], settings: Settings) -> None:
+    """The whole story, told while it happens."""
+    async with program("run_job.py", environment) as voice:
+        say("[bold]voice[/bold]   a LiveKit job starts in a process of its own")
+        async with program("text_chat.py", environment) as chat:
+            await chat
+        first = await receiver.wait_for(lambda c: True)
+        say(f"[bold]text[/bold]    chat 1 has arrived as {first['referenceId']}")
+
+        await receiver.down()
+        say("[bold]outage[/bold]  the receiver is down", style="red")
+        async with program("text_chat.py", environment) as chat:
+            seconds = await chat
+        say(f"[bold]text[/bold]    chat 2 is over, its process has ended ({seconds:.1f} s in all)")
+        (waiting,) = [d for d in deliveries(settings) if d.state == "due"]
+        say(f"[bold]outbox[/bold]  {waiting.external_id} waits on disk ({waiting.details})")
+        await receiver.up()
+        say("[bold]outage[/bold]  the receiver is back", style="green")
+        await receiver.wait_for(lambda c: bool(c["referenceId"] == waiting.external_id))
+        say("[bold]text[/bold]    chat 2 has arrived, sent by the voice agent's process")
+
+        say("[bold]voice[/bold]   the caller is talking; watch it arrive when they hang up")
+        seconds = await voice
+        say(f"[bold]voice[/bold]   the job's process has ended ({seconds:.1f} s in all)")
+    call = await receiver.wait_for(lambda c: bool(c["source"] == "livekit"))
+    say(f"[bold]voice[/bold]   the call has arrived as {call['referenceId']}")
+
+    async with Zelto(settings=settings) as zelto:
+        zelto.enrich(call["referenceId"], recording_url=RECORDING, cost=COST)
+        await zelto.aflush()
+    await receiver.wait_for(lambda c: c["transcript"]["recordingUrl"] == RECORDING)
+    say("[bold]enrich[/bold]  sent again with its recording and cost: the same conversation")
+
+
+def deliveries(settings: Settings) -> list[Any]:
+    """What the outbox knows of each delivery."""
+    outbox = SqliteOutbox(settings.outbox)
+    try:
+        return list(outbox.deliveries())
+    finally:
+        outbox.close()
+
+
+def closing_table(conversations: list[Conversation], settings: Settings) -> Table:
+    """One row for each call."""
+    known = {delivery.external_id: delivery for delivery in deliveries(settings)}
+    table = Table(title="What arrived", title_justify="left")
+    for column in ("call", "turns", "seconds", "cost", "attempts", "status"):
+        table.add_column(column, justify="left" if column in ("call", "status") else "right")
+    for conversation in conversations:
+        delivery = known[conversation["referenceId"]]
+        seconds, cost = conversation["transcript"]["durationSeconds"], conversation["cost"]
+        table.add_row(
+            conversation["referenceId"],
+            str(len(conversation["transcript"]["content"])),
+            "-" if seconds is None else f"{seconds:.1f}",
+            "-" if cost is None else f"${cost}",
+            str(delivery.attempts),
+            delivery.state,
+        )
+    return table
+
+
+async def main(*, once: bool) -> int:
+    """Play, check and show; then stay until Ctrl-C, unless ``once``."""
+    with tempfile.TemporaryDirectory(prefix="zelto-demo-") as folder:
+        receiver = Receiver(Path(folder))
+        await receiver.up()
+        say(f"the receiver is up: [bold]{receiver.url}/[/bold] shows what arrives")
+        environment = {
+            "ZELTO_API_KEY": receiver.key,
+            "ZELTO_BASE_URL": receiver.url,
+            "ZELTO_OUTBOX": f"{folder}/outbox",
+        }
+        settings = Settings.load(environment)
+        try:
+            await play(receiver, environment, settings)
+            conversations = await receiver.conversations()
+            faults = demo_checks.faults(conversations, recording=RECORDING, cost=COST)
+            console.print()
+            console.print(closing_table(conversations, settings))
+            for fault in faults:
+                console.print(f"not as expected: {fault}", style="red")
+            if not once:
+                console.print(f"\nSee them at {receiver.url}/ - Ctrl-C ends the demo.")
+                await asyncio.Event().wait()
+        finally:
+            await receiver.down()
+    return 1 if faults else 0
+
+
+def _free_port() -> int:
+    """The usual port, or any other if somebody has it."""
+    for port in (PORT, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise SystemExit("no free port on 127.0.0.1")
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(asyncio.run(main(once="--once" in sys.argv)))
+    except KeyboardInterrupt:
+        sys.exit(0)

@@ -1,0 +1,47 @@
+"""The calls that the example plays when no model key is set."""
+
+from __future__ import annotations
+
+from scripted import CallerLine, Reply, Script
+
+STORY = (
+    "Once upon a time there was a lighthouse keeper who counted the ships. Every evening she "
+    "wrote their names into a book, and every morning the book was a little longer. One night a "
+    "ship came in without any light, and nobody on board knew its name."
+)
+GREETING = Reply(to="greet the caller", text="Hello, Acme support here. How can I help you?")
+GOODBYE = Reply(to="goodbye", text="Goodbye, have a nice day!")
+
+WEATHER = Script(
+    lines=(
+        CallerLine(4.2, 5.6, "What is the weather in Paris?"),
+        CallerLine(9.6, 10.6, "Please tell me a story."),
+        CallerLine(14.4, 15.8, "Stop, thank you. Goodbye."),
+    ),
+    replies=(
+        GREETING,
+        GOODBYE,
+        Reply(to="weather in paris", tool="get_weather", arguments={"city": "Paris"}),
+        Reply(to="sunny", text="It is sunny in Paris, 21 degrees."),
+        Reply(to="story", text=STORY),
+    ),
+    hang_up=19.0,
+)
+
+BILLING = Script(
+    lines=(
+        CallerLine(4.2, 5.8, "I have a question about my bill."),
+        CallerLine(13.0, 14.2, "No, that is all. Goodbye."),
+    ),
+    replies=(
+        GREETING,
+        GOODBYE,
+        Reply(to="about my bill", tool="transfer_to_billing"),
+        Reply(to="transferred to billing", text="One moment, I put you through."),
+        Reply(to="you take over", text="Billing here. Your last bill was 40 dollars."),
+    ),
+    hang_up=17.2,
+)
+
+SCRIPTS = {"weather": WEATHER, "billing": BILLING}
+"""The scripts by the name of the room that they are played in; the first is the default."""
