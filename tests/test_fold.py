@@ -313,7 +313,7 @@ def test_any_facts_in_any_order_with_duplicates_and_gaps_give_the_same_valid_doc
 @given(many)
 def test_starts_come_before_ends_and_turns_are_sorted(some: list[Fact]):
     got = fold(some)
-    timed = [turn for turn in (got.transcript.turns if got.transcript else [])]
+    timed = got.transcript.turns if got.transcript else []
     starts = [turn.start_seconds for turn in timed if turn.start_seconds is not None]
     assert all(start >= 0 for start in starts)
     for turn in timed:

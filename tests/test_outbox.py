@@ -230,7 +230,7 @@ def test_a_link_or_a_file_is_refused(tmp_path: Path):
     (tmp_path / "there").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "there")
     for name in ("file", "link", "file/below"):
-        with pytest.raises(OutboxError, match="ZELTO_OUTBOX|not a folder"):
+        with pytest.raises(OutboxError, match=r"ZELTO_OUTBOX|not a folder"):
             SqliteOutbox(tmp_path / name)
 
 

@@ -254,8 +254,8 @@ class SqliteOutbox:
         """See ``Outbox.settle``."""
         with self._write() as db:
             changed = db.execute(
-                """UPDATE delivery SET lease_until = 0, failures = failures + :failed, status = :status, details = :details,
-                     updated_at = :now,
+                """UPDATE delivery SET lease_until = 0, failures = failures + :failed,
+                     status = :status, details = :details, updated_at = :now,
                      state = CASE WHEN revision > :revision THEN state ELSE :state END,
                      due_at = CASE WHEN revision > :revision THEN due_at ELSE :due_at END,
                      held_for = CASE WHEN revision > :revision THEN held_for ELSE :held_for END,

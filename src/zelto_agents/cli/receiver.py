@@ -1,0 +1,106 @@
+"""``zelto-agents receiver``: run the stand-in for Zelto until it is stopped."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from zelto_agents.receiver import RunningReceiver
+
+__all__ = ["register"]
+
+_STOP = {signal.SIGINT, signal.SIGTERM}
+
+_EPILOG = """
+Exit codes: 0 stopped by Ctrl-C or SIGTERM, 1 it could not start, 2 wrong usage.
+
+Examples:
+
+  zelto-agents receiver
+
+  zelto-agents receiver --port 0 --db zelto.db --json
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb to the command."""
+    app.command("receiver", epilog=_EPILOG)(receiver)
+
+
+def receiver(
+    *,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free port.")] = 8787,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    db: Annotated[
+        Path | None,
+        typer.Option(help="Keep everything in this file. [default: gone at exit]"),
+    ] = None,
+    new_key: Annotated[
+        bool, typer.Option("--new-key", help="Mint a key although the database has one.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON line when it listens, for scripts.")
+    ] = False,
+) -> None:
+    """Run a stand-in for Zelto here: same API, and a page that shows each conversation."""
+    # Blocked before any thread starts, so that sigwait alone gets them.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
+    try:
+        running = _start(host, port, db, new_key=new_key)
+    except (OSError, sqlite3.Error, ModuleNotFoundError) as error:
+        typer.echo(f"zelto-agents receiver: {_why(error, host, port, db)}", err=True)
+        raise typer.Exit(1) from None
+    with running:
+        typer.echo(_as_json(running) if as_json else _as_text(running, db, host))
+        signal.sigwait(_STOP)
+
+
+def _start(host: str, port: int, db: Path | None, *, new_key: bool) -> RunningReceiver:
+    from zelto_agents.receiver import RunningReceiver
+
+    return RunningReceiver(db, host=host, port=port, new_key=new_key)
+
+
+def _why(error: Exception, host: str, port: int, db: Path | None) -> str:
+    import errno
+
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return f"port {port} on {host} is taken; choose another with --port, or --port 0 for any"
+    if isinstance(error, sqlite3.Error):
+        return f"{db} cannot be used as its database: {error}"
+    return str(error)
+
+
+def _as_json(running: RunningReceiver) -> str:
+    start = {
+        "url": running.url,
+        "key": running.key,
+        "page": f"{running.url}/",
+        "db": str(running.db),
+    }
+    return json.dumps(start)
+
+
+def _as_text(running: RunningReceiver, db: Path | None, host: str) -> str:
+    lines = ["", f"  {typer.style('Receiver', bold=True)}  {running.url}"]
+    lines.append(
+        f"  Database  {db}" if db else "  Database  temporary, removed at exit (--db keeps one)"
+    )
+    if host not in ("127.0.0.1", "localhost", "::1"):
+        lines.append("  Warning   whoever can reach this address can read the page")
+    lines += ["", "  In the shell of your agent:", ""]
+    if running.key is None:
+        lines.append(
+            "    # the key of this database was printed when it was minted; --new-key mints another"
+        )
+    else:
+        lines.append(f"    export ZELTO_API_KEY={running.key}")
+    lines.append(f"    export ZELTO_BASE_URL={running.url}")
+    lines += ["", f"  Open {running.url}/ and start a conversation. Ctrl-C stops.", ""]
+    return "\n".join(lines)

@@ -1,0 +1,110 @@
+"""The HTTP side of the receiver: the upload of the contract, REST v1, the page, readiness."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+
+import anyio.to_thread
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from zelto_agents.contract import UPLOAD_PATH
+from zelto_agents.receiver import api_v1, page_api, reads
+from zelto_agents.receiver.keys import bearer
+from zelto_agents.receiver.store import Store
+from zelto_agents.receiver.verdict import judge
+
+__all__ = ["MAX_BODY_BYTES", "create_app"]
+
+log = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 32 * 1024 * 1024
+# Parsing more than this on the event loop would be felt by the other requests.
+_LARGE_BYTES = 64 * 1024
+
+
+class _TooLargeError(Exception):
+    """The body is over ``MAX_BODY_BYTES``."""
+
+
+def create_app(store: Store, *, host: str = "127.0.0.1") -> FastAPI:
+    """The receiver as an ASGI app.
+
+    Args:
+        store: where everything is kept; the caller closes it.
+        host: the address served; the page answers to it and to loopback names only.
+    """
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.add_exception_handler(HTTPException, _as_json)
+    app.add_exception_handler(RequestValidationError, _bad_parameter)
+    app.add_exception_handler(sqlite3.Error, _disk_trouble)
+    app.add_exception_handler(Exception, _own_fault)
+
+    @app.post(UPLOAD_PATH)
+    async def upload(request: Request) -> Response:
+        return await _upload(store, request)
+
+    @app.get("/readyz")
+    def ready() -> Response:
+        store.read(reads.counts)
+        return JSONResponse({"ready": True})
+
+    app.include_router(api_v1.router(store))
+    app.state.streams = page_api.Streams()
+    app.include_router(page_api.router(store, app.state.streams, host=host))
+    return app
+
+
+async def _upload(store: Store, request: Request) -> Response:
+    if not store.accepts(bearer(request.headers.get("authorization"))):
+        return JSONResponse({"error": "Unauthorized"}, 401)
+    try:
+        body = await _body(request)
+    except _TooLargeError:
+        error = f"Body is larger than {MAX_BODY_BYTES} bytes"
+        return JSONResponse({"error": error}, 413, headers={"connection": "close"})
+    except ClientDisconnect:
+        return JSONResponse({"error": "Incomplete body"}, 400)
+    provider = request.headers.get("x-zelto-provider")
+    raw_id = await asyncio.wrap_future(store.append(provider, body))
+    if len(body) > _LARGE_BYTES:
+        verdict = await anyio.to_thread.run_sync(judge, provider, body)
+    else:
+        verdict = judge(provider, body)
+    store.settle(raw_id, verdict)
+    return JSONResponse(verdict.answer, verdict.status)
+
+
+async def _body(request: Request) -> bytes:
+    declared = request.headers.get("content-length", "0")
+    if declared.isdecimal() and int(declared) > MAX_BODY_BYTES:
+        raise _TooLargeError
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise _TooLargeError
+    return bytes(body)
+
+
+async def _as_json(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
+    return JSONResponse({"error": error.detail}, error.status_code, headers=error.headers)
+
+
+async def _bad_parameter(_request: Request, _error: Exception) -> Response:
+    return JSONResponse({"error": "A parameter of this address is not valid"}, 400)
+
+
+async def _disk_trouble(_request: Request, error: Exception) -> Response:
+    log.error("the database does not answer: %s", error)
+    return JSONResponse({"error": "The database is not available"}, 503)
+
+
+async def _own_fault(_request: Request, _error: Exception) -> Response:
+    return JSONResponse({"error": "Internal error of the receiver"}, 500)

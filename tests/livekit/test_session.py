@@ -1,0 +1,85 @@
+"""What a real ``AgentSession`` said and heard is what the document holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from agent import Support
+from conftest_livekit import Played, close_to_truth
+from demo_scripts import STORY
+
+TOLERANCE = 0.15
+
+
+def turns(played: Played, role: str | None = None) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = played.document["transcript"]["turns"]
+    return [turn for turn in found if role in (None, turn["role"])]
+
+
+@pytest.mark.parametrize("name", ["weather", "pausing", "billing", "late", "said"])
+def test_every_turn_is_there_once_in_order_with_its_times(played: dict[str, Played], name: str):
+    call = played[name]
+    heard = [turn for turn in turns(call) if turn["role"] != "tool"]
+    assert [turn["role"] for turn in heard] == [spoken.role for spoken in call.truth]
+    for turn, spoken in zip(heard, call.truth, strict=True):
+        assert turn["startSeconds"] == pytest.approx(spoken.started - call.started, abs=TOLERANCE)
+        assert turn["endSeconds"] == pytest.approx(spoken.stopped - call.started, abs=TOLERANCE)
+        # Of an interrupted turn, the word that was being spoken may or may not be counted.
+        assert spoken.text.startswith(turn["content"])
+        assert len(spoken.text.split()) - len(turn["content"].split()) <= spoken.interrupted
+
+
+@pytest.mark.parametrize("name", ["weather", "pausing", "late"])
+def test_a_tool_is_one_turn_with_its_arguments_result_and_times(
+    played: dict[str, Played], name: str
+):
+    (tool,) = turns(played[name], "tool")
+    assert tool["content"] == (
+        '{"name":"get_weather","arguments":{"city":"Paris"},"result":"sunny, 21 degrees in Paris"}'
+    )
+    assert tool["endSeconds"] - tool["startSeconds"] == pytest.approx(0.5, abs=TOLERANCE)
+
+
+@pytest.mark.parametrize("name", ["weather", "pausing", "late"])
+def test_an_interrupted_turn_holds_what_was_heard_and_is_marked(
+    played: dict[str, Played], name: str
+):
+    document = played[name].document
+    marks = {mark["index"]: mark for mark in document["metadata"]["zelto"]["turns"]}
+    cut = [i for i, mark in marks.items() if mark.get("interrupted")]
+    (story,) = [document["transcript"]["turns"][index]["content"] for index in cut]
+    assert STORY.startswith(story)
+    assert 0 < len(story) < len(STORY)
+
+
+@pytest.mark.parametrize("name", ["weather", "pausing", "billing", "late"])
+def test_the_prompt_is_that_of_the_first_agent(played: dict[str, Played], name: str):
+    assert played[name].document["systemPrompt"] == Support().instructions
+
+
+def test_a_handoff_names_both_agents_its_time_and_the_new_prompt(played: dict[str, Played]):
+    (handoff,) = played["billing"].document["metadata"]["zelto"]["handoffs"]
+    assert handoff == {
+        "from": "support",
+        "to": "billing",
+        "atSeconds": handoff["atSeconds"],
+        "systemPrompt": "You are the billing agent of Acme. "
+        "The last bill of every caller was 40 dollars.",
+    }
+    assert 5.8 < handoff["atSeconds"] < 10
+
+
+def test_the_whole_call_is_described(played: dict[str, Played]):
+    document = played["weather"].document
+    started, ended = document["call"].pop("startedAt"), document["call"].pop("endedAt")
+    assert started < ended
+    duration = document["call"].pop("durationSeconds")
+    assert duration == pytest.approx(19.0, abs=0.3)
+    usage = document["metadata"]["zelto"].pop("usage")
+    assert {part["type"] for part in usage} == {"llm_usage", "tts_usage", "stt_usage"}
+    versions = document["metadata"]["zelto"].pop("sdk")
+    assert set(versions) == {"livekit-agents", "livekit-plugins-zelto"}
+    assert document["call"] == {"externalId": "weather", "endedReason": "agent-ended-call"}
+    assert document["agent"] == {"externalId": "support"}
+    assert document["metadata"]["livekit"] == {"closeReason": "user_initiated"}

@@ -1,0 +1,161 @@
+"""No body whatever gives a 500, and every authenticated body is in the raw log as it came."""
+
+from __future__ import annotations
+
+import json
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from zelto_agents.receiver.app import MAX_BODY_BYTES
+from zelto_agents.receiver.verdict import judge
+
+INVALID = [
+    b"",
+    b" ",
+    b"NaN",
+    b'{"call": {"externalId": "a", "cost": NaN}}',
+    b"Infinity",
+    b"-Infinity",
+    b"\xff\xfe{}",
+    b'{"call": "\xc3"}',
+    '{"a": 1}'.encode("utf-16"),
+    b"[" * 200_000,
+    b'{"a":' * 50_000,
+    b"{} {}",
+    b"\x00",
+    b"{'a': 1}",
+]
+
+REFUSED = [
+    b"null",
+    b"0",
+    b'"text"',
+    b"[]",
+    b"{}",
+    b"1" * 10_000,
+    b'{"call": null}',
+    b'{"call": []}',
+]
+
+
+@pytest.mark.parametrize("content", INVALID, ids=lambda content: repr(content[:12]))
+def test_what_is_not_json_is_refused_and_kept(receiver, send, content):
+    answer = send(content)
+    assert (answer.status_code, answer.json()) == (400, {"error": "Invalid JSON"})
+    assert receiver.raw_body(1) == content
+    [delivery] = receiver.deliveries()
+    assert (delivery["status"], delivery["state"]) == (400, "rejected")
+
+
+@pytest.mark.parametrize("content", REFUSED, ids=lambda content: repr(content[:12]))
+def test_json_of_another_shape_is_refused_and_kept(receiver, send, content):
+    answer = send(content)
+    assert (answer.status_code, answer.json()["error"]) == (400, "Validation failed")
+    assert receiver.raw_body(1) == content
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+near_calls = st.fixed_dictionaries(
+    {"call": st.fixed_dictionaries({"externalId": json_values | st.text(min_size=1)})},
+    optional={
+        "agent": st.fixed_dictionaries({"externalId": st.text() | json_values}),
+        "agentId": json_values,
+        "version": json_values,
+        "transcript": st.fixed_dictionaries({"turns": json_values}),
+        "metadata": json_values,
+    },
+)
+bodies = (
+    st.binary()
+    | json_values.map(json.dumps).map(str.encode)
+    | (near_calls.map(json.dumps).map(str.encode))
+)
+
+
+@given(bodies, st.sampled_from([None, "zelto", "livekit", "vapi", "retell", "", "bland"]))
+def test_any_bytes_get_an_answer_of_the_contract(content, provider):
+    verdict = judge(provider, content)
+    assert verdict.status in (200, 400)
+    json.dumps(verdict.answer, allow_nan=False).encode()
+
+
+@settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(bodies)
+def test_any_bytes_are_answered_over_http_and_kept(receiver, http, content):
+    answer = http.post("/webhooks/calls", content=content)
+    assert answer.status_code in (200, 400)
+    assert receiver.raw_body(receiver.raw_count()) == content
+
+
+def test_lone_surrogates_are_stored_as_replacement_characters(receiver, send):
+    answer = send(
+        rb'{"call": {"externalId": "a\ud800"}, "agent": {"externalId": "s"},'
+        rb' "transcript": {"turns": [{"role": "user", "content": "hi \udc00\u0000"}]}}'
+    )
+    assert answer.status_code == 200
+    conversation = receiver.conversation("a\ufffd")
+    assert conversation["turns"][0]["content"] == "hi \ufffd\ufffd"
+
+
+def test_the_last_of_duplicate_keys_wins(receiver, send):
+    send(
+        b'{"call": {"externalId": "x"}, "call": {"externalId": "y", "recordingUrl": "https://a.b/c"},'
+        b' "agent": {"externalId": "s"}}'
+    )
+    assert [each["externalId"] for each in receiver.conversations()] == ["y"]
+
+
+def test_a_byte_order_mark_is_skipped(receiver, send, body):
+    assert send(b"\xef\xbb\xbf" + json.dumps(body()).encode()).status_code == 200
+    assert receiver.conversation("conv-1") is not None
+
+
+def test_giant_numbers_are_kept_as_well_as_json_can(receiver, send, body):
+    text = json.dumps(body(metadata={"a": 1, "b": 2, "c": 3}))
+    text = text.replace('"a": 1', f'"a": {"9" * 5000}').replace('"b": 2', '"b": 1e999')
+    assert send(text.encode()).status_code == 200
+    assert receiver.conversation("conv-1")["metadata"] == {"a": None, "b": None, "c": 3}
+
+
+def test_the_content_type_does_not_matter(receiver, http, body):
+    content = json.dumps(body()).encode()
+    for content_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
+        answer = http.post(
+            "/webhooks/calls", content=content, headers={"Content-Type": content_type}
+        )
+        assert answer.json() == {"received": True}
+
+
+def test_a_chunked_body_is_read_whole(receiver, http, body):
+    content = json.dumps(body()).encode()
+    answer = http.post("/webhooks/calls", content=(content[i : i + 7] for i in range(0, 500, 7)))
+    assert answer.json() == {"received": True}
+    assert receiver.raw_body(1) == content
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_over_the_limit_is_refused_in_json(receiver, http, chunked):
+    part = b" " * (MAX_BODY_BYTES // 8)
+    content = (part for _ in range(9)) if chunked else part * 8 + b" "
+    try:
+        answer = http.post("/webhooks/calls", content=content)
+    except httpx.WriteError:
+        pytest.skip("the socket was closed before this client had read the answer")
+    assert answer.status_code == 413
+    assert answer.json() == {"error": f"Body is larger than {MAX_BODY_BYTES} bytes"}
+    assert receiver.raw_count() == 0
+
+
+def test_a_large_valid_body_is_accepted(receiver, send, body):
+    turns = [{"role": "user", "content": "x" * 1000}] * 5000
+    assert send(body(transcript={"turns": turns})).status_code == 200
+    assert len(receiver.conversation("conv-1")["turns"]) == 5000
