@@ -13,7 +13,7 @@ import pytest
 import trustme
 from pydantic import SecretStr
 
-from conftest import ScriptedServer, hang, reset
+from scripted_server import ScriptedServer, hang, reset
 from zelto_agents import uploader as module
 from zelto_agents.policy import Answer
 from zelto_agents.uploader import Uploader, user_agent

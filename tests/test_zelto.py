@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from conftest import ScriptedServer, hang
+from scripted_server import ScriptedServer, hang
 from zelto_agents import CallIngest, Settings, Zelto
 from zelto_agents._drain import Trouble
 from zelto_agents.facts import TurnSaid

@@ -6,6 +6,7 @@ python demo.py [--once]     # --once ends by itself: 0 only if all arrived exact
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import os
 import signal
@@ -22,7 +23,6 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-import demo_checks
 from zelto_agents import Settings, Zelto
 from zelto_agents.outbox.sqlite import SqliteOutbox
 
@@ -60,7 +60,8 @@ class Receiver:
             *("--port", str(self._port), "--db", str(self._db)),
             stdout=asyncio.subprocess.PIPE,
         )
-        assert self._process.stdout is not None
+        if self._process.stdout is None:
+            raise SystemExit("the receiver has no output to read its key from")
         line = json.loads(await self._process.stdout.readline())
         self.key = line["key"] or self.key
 
@@ -195,10 +196,12 @@ async def main(*, once: bool) -> int:
             "ZELTO_OUTBOX": f"{folder}/outbox",
         }
         settings = Settings.load(environment)
+        # The checks know the scripts, and with them all of LiveKit: seconds of imports.
+        checks = asyncio.create_task(asyncio.to_thread(importlib.import_module, "demo_checks"))
         try:
             await play(receiver, environment, settings)
             conversations = await receiver.conversations()
-            faults = demo_checks.faults(conversations, recording=RECORDING, cost=COST)
+            faults = (await checks).faults(conversations, recording=RECORDING, cost=COST)
             console.print()
             console.print(closing_table(conversations, settings))
             for fault in faults:

@@ -55,8 +55,14 @@ class Delivery:
         self._signalled = False
         self._stopping = False
 
-    def hand_over(self, item: Item) -> None:
-        """Queue something for the thread; no I/O, microseconds."""
+    def hand_over(self, item: Item, *, urgent: bool = True) -> None:
+        """Queue something for the thread; no I/O, microseconds.
+
+        Args:
+            item: what to take in.
+            urgent: whether to wake the thread, which costs the host ten times the queueing; what
+                is not urgent is taken in with the next thing that is, or within seconds.
+        """
         if self._pid != os.getpid():
             # A fork inherits neither the thread nor the right to touch its SQLite connection.
             _INHERITED.append(self._work)
@@ -67,7 +73,7 @@ class Delivery:
         self._items.append(item)
         if self._thread is None:
             self._start()
-        elif not self._signalled:
+        elif urgent and not self._signalled:
             self._signalled = True
             self._signal()
 

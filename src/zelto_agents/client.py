@@ -17,7 +17,7 @@ from zelto_agents._delivery import Delivery
 from zelto_agents._work import CallFacts, Enrichment, Upload
 from zelto_agents.call import Call
 from zelto_agents.contract import CallIngest
-from zelto_agents.facts import AgentKnown, CallStarted, ChannelKnown, Fact, Source
+from zelto_agents.facts import AgentKnown, CallEnded, CallStarted, ChannelKnown, Fact, Source
 from zelto_agents.fold import refusal
 from zelto_agents.guard import guarded
 from zelto_agents.settings import Settings
@@ -149,7 +149,7 @@ class Zelto:
 
     def _take(self, collected: CallFacts, fact: Fact) -> None:
         if self.settings.enabled:
-            self._delivery.hand_over((collected, fact))
+            self._delivery.hand_over((collected, fact), urgent=isinstance(fact, CallEnded))
 
     @guarded
     def enrich(

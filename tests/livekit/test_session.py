@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from agent import Support
-from conftest_livekit import Played, close_to_truth
 from demo_scripts import STORY
+from livekit_scenarios import Played
 
 TOLERANCE = 0.15
 
@@ -80,6 +81,57 @@ def test_the_whole_call_is_described(played: dict[str, Played]):
     assert {part["type"] for part in usage} == {"llm_usage", "tts_usage", "stt_usage"}
     versions = document["metadata"]["zelto"].pop("sdk")
     assert set(versions) == {"livekit-agents", "livekit-plugins-zelto"}
-    assert document["call"] == {"externalId": "weather", "endedReason": "agent-ended-call"}
+    assert document["call"] == {"externalId": "weather", "endedReason": "customer-ended-call"}
     assert document["agent"] == {"externalId": "support"}
-    assert document["metadata"]["livekit"] == {"closeReason": "user_initiated"}
+    assert document["metadata"]["livekit"] == {"closeReason": "participant_disconnected"}
+
+
+def test_say_is_a_turn_like_any_other(played: dict[str, Played]):
+    assert [turn["content"] for turn in turns(played["said"])] == [
+        "Welcome.",
+        "Say something.",
+        "Something.",
+    ]
+
+
+def test_a_call_is_sent_once_unless_something_becomes_known_later(played: dict[str, Played]):
+    assert {name: len(call.bodies) for name, call in played.items() if name != "broken"} == {
+        "weather": 1,
+        "pausing": 1,
+        "billing": 1,
+        "late": 1,
+        "said": 1,
+        "typed": 1,
+    }
+
+
+def test_attached_late_and_twice_it_is_one_whole_call(played: dict[str, Played]):
+    assert played["late"].notes["same"]
+    assert turns(played["late"], "user")[0]["content"] == "What is the weather in Paris?"
+
+
+def test_a_text_conversation_carries_no_times_and_its_channel(played: dict[str, Played]):
+    document = played["typed"].document
+    assert document["metadata"]["channel"] == "text"
+    assert "durationSeconds" not in document["call"]
+    assert document["transcript"]["turns"] == [
+        {"role": "assistant", "content": "Hello, Acme support here. How can I help you?"},
+        {"role": "user", "content": "What is the weather in Paris?"},
+        {
+            "role": "tool",
+            "content": '{"name":"get_weather","arguments":{"city":"Paris"},"result":"sunny, 21 degrees in Paris"}',
+        },
+        {"role": "assistant", "content": "It is sunny in Paris, 21 degrees."},
+    ]
+
+
+def test_without_an_agent_id_the_first_agents_own_id_names_the_agent(played: dict[str, Played]):
+    assert played["typed"].document["agent"] == {"externalId": "support"}
+
+
+def test_whatever_we_raise_the_call_goes_on(played: dict[str, Played]):
+    assert played["broken"].notes == {
+        "name": "broken",
+        "heard": ["Welcome.", "Say something.", "Something."],
+        "closed": ["participant_disconnected"],
+    }

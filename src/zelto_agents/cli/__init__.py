@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from zelto_agents.cli import receiver
+from zelto_agents.cli import drain, receiver
 
 __all__ = ["app", "main"]
 
@@ -28,7 +28,7 @@ def _root() -> None:
 
 
 # A verb is a module with ``register(app)``.
-for _verb in (receiver,):
+for _verb in (drain, receiver):
     _verb.register(app)
 
 

@@ -1,0 +1,69 @@
+# Needs git, make and Python 3.11 or newer with pip. Everything else is installed here, into
+# .tools and .venv: nothing outside this folder changes, but for Chromium (see `make chromium`).
+
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name) 2>/dev/null)))
+UV := .tools/bin/uv
+RUN := $(UV) run --no-sync
+export UV_PYTHON_DOWNLOADS := never
+export UV_PYTHON := $(shell $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null)
+unexport VIRTUAL_ENV
+
+.PHONY: help demo test lint typecheck build bench format chromium clean
+
+help:
+	@echo "make demo       a voice call, two text chats and an outage, on a page of your own"
+	@echo "make test       the whole test suite"
+	@echo "make lint | typecheck | build | bench | format | clean"
+
+$(UV):
+	@$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11)' 2>/dev/null || \
+		{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 ..."; exit 1; }
+	@echo "installing uv into .tools"
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
+		--target .tools "uv==0.13.9"
+
+.venv/.ready: $(UV) uv.lock pyproject.toml plugins/livekit/pyproject.toml \
+		plugins/pipecat/pyproject.toml examples/worker/pyproject.toml
+	$(UV) sync --quiet --frozen --all-packages
+	@touch $@
+
+demo: .venv/.ready
+	@$(RUN) python examples/worker/demo.py $(if $(ONCE),--once)
+
+test: .venv/.ready chromium
+	$(RUN) pytest $(ARGS)
+
+lint: .venv/.ready
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+
+format: .venv/.ready
+	$(RUN) ruff check --fix .
+	$(RUN) ruff format .
+
+typecheck: .venv/.ready
+	$(RUN) mypy
+
+build: $(UV)
+	@rm -rf dist
+	$(UV) build --quiet --all-packages --out-dir dist
+	@ls -1 dist
+
+bench: .venv/.ready
+	@$(RUN) python tests/bench/run.py $(if $(NAME),--name $(NAME)) $(if $(README),--readme)
+
+# The page is tested in a real browser. Root on Debian gets it here; others are told the command.
+chromium:
+	@command -v chromium >/dev/null 2>&1 || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+			echo "installing chromium for the browser tests"; \
+			{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
+				apt-get -qq install -y --no-install-recommends chromium >/dev/null; } \
+				|| echo "chromium could not be installed; the browser tests are skipped"; \
+		else \
+			echo "the browser tests are skipped without chromium; to run them, first run:"; \
+			echo "    sudo apt-get update && sudo apt-get install -y chromium"; \
+		fi; }
+
+clean:
+	rm -rf .venv .tools dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
