@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 import uuid
-from datetime import datetime
 from typing import Any
 
 from zelto_agents.receiver.verdict import State, Verdict
@@ -96,21 +95,13 @@ def _columns(document: Document) -> dict[str, Any]:
     return {
         "version": document.get("version"),
         "started_at": call.get("startedAt"),
-        "duration": _duration(call),
+        "duration": call.get("durationSeconds"),
         "ended_reason": call.get("endedReason"),
         "cost": call.get("cost"),
         "caller": customer.get("name") or customer.get("number"),
         "turns": len(document.get("transcript", {}).get("turns", ())),
         "document": json.dumps(document, ensure_ascii=False, separators=(",", ":")),
     }
-
-
-def _duration(call: Document) -> float | None:
-    given: float | None = call.get("durationSeconds")
-    if given is not None or "startedAt" not in call or "endedAt" not in call:
-        return given
-    started, ended = (datetime.fromisoformat(call[name]) for name in ("startedAt", "endedAt"))
-    return max((ended - started).total_seconds(), 0.0)
 
 
 def _agent(db: sqlite3.Connection, provider: str, document: Document, now: str) -> str:
