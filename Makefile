@@ -47,7 +47,7 @@ typecheck: .venv/.ready
 build: $(UV)
 	@rm -rf dist
 	$(UV) build --quiet --all-packages --out-dir dist
-	@ls -1 dist
+	@$(PYTHON) tests/wheels.py dist
 
 bench: .venv/.ready
 	@$(RUN) python tests/bench/run.py $(if $(NAME),--name $(NAME)) $(if $(README),--readme)

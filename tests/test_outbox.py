@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import outbox_processes
 from zelto_agents.outbox import Claim, Delivery, Gatekeeper, OutboxError, Outcome
 from zelto_agents.outbox.sqlite import SqliteOutbox
 
@@ -260,31 +261,17 @@ def test_a_corrupt_file_is_named_with_the_remedy(tmp_path: Path):
         SqliteOutbox(folder)
 
 
-def _writer(folder: str, name: str, count: int) -> None:
-    outbox = SqliteOutbox(Path(folder))
-    for number in range(count):
-        put(outbox, f"{name}-{number}")
-    outbox.close()
-
-
-def _drainer(folder: str, answers: multiprocessing.Queue[list[str]], target: int) -> None:
-    outbox = SqliteOutbox(Path(folder))
-    mine: list[str] = []
-    while sum(d.state == "sent" for d in outbox.deliveries()) < target:
-        for one in claim(outbox, limit=3):
-            mine.append(one.external_id)
-            outbox.settle(one, Outcome("sent"), now=NOW)
-    answers.put(mine)
-    outbox.close()
-
-
 def test_eight_processes_at_once_lose_nothing_and_send_nothing_twice(tmp_path: Path):
     context = multiprocessing.get_context("spawn")
     answers = context.Queue()
     folder, each = str(tmp_path / "outbox"), 40
-    workers = [context.Process(target=_writer, args=(folder, f"w{n}", each)) for n in range(5)]
+    workers = [
+        context.Process(target=outbox_processes.write, args=(folder, f"w{n}", each))
+        for n in range(5)
+    ]
     workers += [
-        context.Process(target=_drainer, args=(folder, answers, 5 * each)) for _ in range(3)
+        context.Process(target=outbox_processes.drain, args=(folder, answers, 5 * each))
+        for _ in range(3)
     ]
     for worker in workers:
         worker.start()

@@ -1,0 +1,37 @@
+"""What ``make build`` checks of the built wheels: python tests/wheels.py DIST."""
+
+from __future__ import annotations
+
+import sys
+import zipfile
+from pathlib import Path
+
+EXPECTED = {
+    "zelto_agents": [
+        "zelto_agents/py.typed",
+        "zelto_agents/receiver/page/index.html",
+        "zelto_agents/receiver/page/page.js",
+        "zelto_agents/receiver/page/page.css",
+    ],
+    "livekit_plugins_zelto": [
+        "livekit/plugins/zelto/__init__.py",
+        "livekit/plugins/zelto/py.typed",
+    ],
+    "pipecat_zelto": ["pipecat_zelto/__init__.py", "pipecat_zelto/py.typed"],
+}
+# A namespace package that brings these would hide LiveKit's own modules.
+FORBIDDEN = {"livekit/__init__.py", "livekit/plugins/__init__.py"}
+
+
+def main(dist: Path) -> None:
+    for name, wanted in EXPECTED.items():
+        (wheel,) = dist.glob(f"{name}-*.whl")
+        held = set(zipfile.ZipFile(wheel).namelist())
+        missing, wrong = set(wanted) - held, FORBIDDEN & held
+        if missing or wrong:
+            raise SystemExit(f"{wheel.name}: missing {sorted(missing)}, forbidden {sorted(wrong)}")
+        print(f"{wheel.name}: {len(held)} files, all that is needed among them")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
