@@ -444,3 +444,39 @@ def test_facts_of_one_call_from_many_threads_all_arrive(
         assert zelto.flush(10)
     receiver.wait_until_ingested()
     assert len(receiver.conversations()[0]["turns"]) == 800
+
+
+def test_many_clients_with_the_same_settings_share_one_thread(
+    settings: Settings, receiver: RunningReceiver
+):
+    clients = [Zelto(settings=settings) for _ in range(20)]
+    for number, client in enumerate(clients):
+        talk(client, f"conv-{number}")
+    assert sum(thread.name == "zelto-delivery" for thread in threading.enumerate()) == 1
+    for client in clients[1:]:
+        client.close()
+    talk(clients[0], "last")
+    assert clients[0].flush()
+    clients[0].close()
+    for name in ("conv-0", "conv-19", "last"):
+        assert receiver.wait_for(name)
+
+
+def test_a_client_that_nobody_holds_any_more_still_delivers_at_the_end_of_the_process(
+    receiver: RunningReceiver, tmp_path: Path
+):
+    environment = os.environ | {
+        "ZELTO_API_KEY": receiver.key or "",
+        "ZELTO_BASE_URL": receiver.url,
+        "ZELTO_OUTBOX": str(tmp_path / "outbox"),
+    }
+    code = (
+        "import gc\n"
+        "from zelto_agents import Zelto\n"
+        "def chat():\n"
+        "    with Zelto().call('conv-1', agent_id='a') as call:\n"
+        "        call.turn('user', 'Hi')\n"
+        "chat(); gc.collect()\n"
+    )
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=30)
+    assert receiver.wait_for("conv-1")

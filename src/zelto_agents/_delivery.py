@@ -7,12 +7,15 @@ happens here: redaction, folding, validation, writing, sending.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import threading
+import time
 from collections import deque
-from collections.abc import Mapping
-from concurrent.futures import Future
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from typing import ClassVar
 
 import anyio
 from anyio.from_thread import BlockingPortal
@@ -26,24 +29,36 @@ __all__ = ["Delivery"]
 logger = logging.getLogger("zelto_agents")
 
 FACTS_MAX = 100_000
+STOP_WAIT = 0.2
 _INHERITED: list[object] = []
 
 
 class Delivery:
-    """The thread of one ``Zelto``; it starts with the first thing handed over, never earlier.
+    """One thread; it starts with the first thing handed over, never earlier.
 
     Nothing raises into the caller. The thread is a daemon: it never keeps a process alive.
 
     Args:
         settings: what to send with and where to keep.
-        hosts: names and versions of the frameworks, for the ``User-Agent``.
     """
 
-    def __init__(self, settings: Settings, hosts: Mapping[str, str]) -> None:
+    _all: ClassVar[dict[Settings, Delivery]] = {}
+    _guard: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(self, settings: Settings) -> None:
+        self.hosts: dict[str, str] = {}
+        """Names and versions of the frameworks, for the ``User-Agent``."""
+        self.announced = False
+        """Whether what is wrong with the settings has been said."""
         self._settings = settings
-        self._hosts = hosts
         self._trouble = Trouble()
         self._reset()
+
+    @classmethod
+    def shared(cls, settings: Settings) -> Delivery:
+        """The one of this process for these settings: however many clients, one thread."""
+        with cls._guard:
+            return cls._all.setdefault(settings, cls(settings))
 
     def _reset(self) -> None:
         self._pid = os.getpid()
@@ -54,6 +69,8 @@ class Delivery:
         self._work: Work | None = None
         self._signalled = False
         self._stopping = False
+        self._users = 0
+        self._budget_spent_at = float("-inf")
 
     def hand_over(self, item: Item, *, urgent: bool = True) -> None:
         """Queue something for the thread; no I/O, microseconds.
@@ -89,14 +106,42 @@ class Delivery:
             self.hand_over(Flush(done))
         return done
 
-    def stop(self, timeout: float) -> None:
-        """End the thread, waiting for it at most so many seconds; what is queued stays durable."""
+    def wait(self, timeout: float) -> bool:
+        """``flush``, waiting for at most so many seconds."""
+        try:
+            return self.flush().result(timeout)
+        except (TimeoutError, CancelledError):
+            self.overran()
+            return False
+
+    def overran(self) -> None:
+        """Somebody waited for a flush in vain; the end of the process need not do so again."""
+        self._budget_spent_at = time.monotonic()
+
+    def join(self) -> None:
+        """One client more."""
+        with self._lock:
+            self._users += 1
+
+    def leave(self, budget: float) -> None:
+        """One client less; with the last one, flush and end the thread within the budget."""
+        with self._lock:
+            self._users -= 1
+            last = self._users <= 0
+        if last:
+            self.close(budget)
+
+    def close(self, budget: float) -> None:
+        """Flush and end the thread within so many seconds; a later call starts it again."""
+        started = time.monotonic()
+        if started - self._budget_spent_at < 2 * budget:
+            budget = 0.0
+        self.wait(budget)
         thread = self._thread
-        if thread is None:
-            return
-        self._stopping = True
-        self._signal()
-        thread.join(timeout)
+        if thread is not None:
+            self._stopping = True
+            self._signal()
+            thread.join(max(STOP_WAIT, budget - (time.monotonic() - started)))
 
     def _start(self) -> None:
         with self._lock:
@@ -106,6 +151,8 @@ class Delivery:
                     target=self._run, name="zelto-delivery", daemon=True
                 )
                 self._thread.start()
+        with self._guard:
+            _close_at_exit()
 
     def _signal(self) -> None:
         # Without a portal the thread is about to look by itself.
@@ -130,7 +177,7 @@ class Delivery:
         async with BlockingPortal() as portal:
             self._woken = anyio.Event()
             self._portal = portal
-            self._work = work = Work(self._settings, self._hosts, self._trouble, self._wake)
+            self._work = work = Work(self._settings, self.hosts, self._trouble, self._wake)
             try:
                 async with anyio.create_task_group() as group:
                     work.group = group
@@ -154,3 +201,25 @@ class Delivery:
 
     def _wake(self) -> None:
         self._woken.set()
+
+
+@functools.cache
+def _close_at_exit() -> None:
+    """Close every thread at the end of the process, once registered.
+
+    ``atexit`` comes too late: by then Python refuses the threads that look host names up. What is
+    registered after ``concurrent.futures`` in the same place runs before it refuses them.
+    """
+    import concurrent.futures.thread  # noqa: F401 - registers first
+
+    def close_all() -> None:
+        for settings, delivery in list(Delivery._all.items()):  # noqa: SLF001
+            delivery.close(settings.shutdown_budget)
+
+    register: Callable[[Callable[[], None]], object] | None
+    register = getattr(threading, "_register_atexit", None)
+    if register is None:
+        import atexit
+
+        register = atexit.register
+    register(close_all)

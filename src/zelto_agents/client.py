@@ -7,9 +7,8 @@ import logging
 import threading
 import time
 import uuid
-import weakref
 from collections.abc import Callable, Mapping
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
@@ -30,9 +29,10 @@ logger = logging.getLogger("zelto_agents")
 class Zelto:
     """Takes conversations and delivers them, durably and in the background.
 
-    Hold one for each process. Nothing starts before the first call; after construction nothing
-    raises. Without a usable key or base URL, calls are kept in the outbox and sent once there is
-    one. At the end of the process, what is waiting gets ``shutdown_budget`` seconds.
+    Clients with the same settings share one thread. Nothing starts before the first call; after
+    construction nothing raises. Without a usable key or base URL, calls are kept in the outbox
+    and sent once there is one. At the end of the process, what waits gets ``shutdown_budget``
+    seconds.
 
     Args:
         settings: everything at once; else the arguments, then the environment.
@@ -51,10 +51,14 @@ class Zelto:
         **arguments: object,
     ) -> None:
         self.settings = settings or Settings.load(None, **arguments)
-        self.hosts = dict(hosts or {})
-        self._delivery = Delivery(self.settings, self.hosts)
-        self._announced = False
-        self._budget_spent_at = float("-inf")
+        self._delivery = Delivery.shared(self.settings)
+        self._delivery.hosts.update(hosts or {})
+        self._open = False
+
+    @property
+    def hosts(self) -> dict[str, str]:
+        """Names and versions of the frameworks in use, for the ``User-Agent``."""
+        return self._delivery.hosts
 
     @classmethod
     def shared(cls) -> Zelto:
@@ -213,12 +217,7 @@ class Zelto:
         Returns:
             Whether all of it has arrived. False is no loss: what waits is sent later.
         """
-        budget = self.settings.shutdown_budget if timeout is None else timeout
-        try:
-            return self._delivery.flush().result(budget)
-        except (TimeoutError, CancelledError):
-            self._budget_spent_at = time.monotonic()
-            return False
+        return self._delivery.wait(self.settings.shutdown_budget if timeout is None else timeout)
 
     async def aflush(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - as flush
         """``flush`` for async code; the event loop goes on meanwhile."""
@@ -227,28 +226,31 @@ class Zelto:
         try:
             return await asyncio.wait_for(asyncio.wrap_future(done), budget)
         except TimeoutError:
-            self._budget_spent_at = time.monotonic()
+            self._delivery.overran()
             return False
 
     def close(self) -> None:
-        """Flush within the shutdown budget and end the thread; a later call starts it again."""
-        started = time.monotonic()
-        # A flush that ran out of time a moment ago has already held this shutdown.
-        spent = started - self._budget_spent_at < 2 * self.settings.shutdown_budget
-        budget = 0.0 if spent else self.settings.shutdown_budget
-        self.flush(budget)
-        self._delivery.stop(max(0.2, budget - (time.monotonic() - started)))
+        """Flush within the shutdown budget; the last client to close ends the thread.
+
+        A later call starts it again.
+        """
+        if self._open:
+            self._open = False
+            self._delivery.leave(self.settings.shutdown_budget)
 
     async def aclose(self) -> None:
         """``close`` for async code."""
         await self.aflush()
-        await asyncio.to_thread(self._delivery.stop, 0.2)
+        await asyncio.to_thread(self.close)
 
     def _announce(self) -> None:
-        """Say once what is wrong with the settings, and close at the end of the process."""
-        if self._announced:
+        """Be a client of the thread from now on, and say once what is wrong with the settings."""
+        if not self._open:
+            self._open = True
+            self._delivery.join()
+        if self._delivery.announced:
             return
-        self._announced = True
+        self._delivery.announced = True
         settings = self.settings
         if not settings.enabled:
             return
@@ -261,7 +263,6 @@ class Zelto:
             )
         if settings.agent_version:
             _check("version", settings.agent_version, settings.sources["agent_version"])
-        _at_exit(self)
 
     def __enter__(self) -> Self:
         return self
@@ -298,27 +299,3 @@ def _check(field: str, value: object, source: str) -> str | None:
             why,
         )
     return why
-
-
-def _at_exit(zelto: Zelto) -> None:
-    """Close at the end of the process.
-
-    ``atexit`` comes too late: by then Python refuses the threads that look host names up. What is
-    registered after ``concurrent.futures`` in the same place runs before it refuses them.
-    """
-    import concurrent.futures.thread  # noqa: F401 - registers first
-
-    close = weakref.WeakMethod(zelto.close)
-
-    def close_if_alive() -> None:
-        method = close()
-        if method is not None:
-            method()
-
-    register: Callable[[Callable[[], None]], object] | None
-    register = getattr(threading, "_register_atexit", None)
-    if register is None:
-        import atexit
-
-        register = atexit.register
-    register(close_if_alive)

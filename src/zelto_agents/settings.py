@@ -167,7 +167,7 @@ class Settings:
     shutdown_budget: float = 2.0
     enabled: bool = True
     allow_http: bool = False
-    sources: Mapping[str, str] = field(default_factory=dict[str, str])
+    sources: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
     problems: tuple[str, ...] = ()
 
     @classmethod
