@@ -77,6 +77,27 @@ async def typed(client: Zelto, played: Played) -> None:
     await session.aclose()
 
 
+async def silent(client: Zelto, played: Played) -> None:
+    """A voice call in which nobody says a word."""
+    call = ScriptedCall(Script(hang_up=1.0))
+    session: AgentSession[None] = AgentSession(**call.session_kwargs())
+    zelto.attach(session, external_id="silent", agent_id="a", zelto=client)
+    call.connect(session)
+    await session.start(agent=Agent(instructions="Be kind."), room=call.room)
+    await call.ended()
+
+
+async def restarted(client: Zelto, played: Played) -> None:
+    """One session object, started twice: two calls."""
+    call = ScriptedCall(WEATHER)
+    session: AgentSession[None] = AgentSession(llm=call.session_kwargs()["llm"])
+    zelto.attach(session, agent_id="a", metadata={"scenario": "restarted"}, zelto=client)
+    for _ in range(2):
+        await session.start(agent=Agent(instructions="Be kind."))
+        await session.run(user_input="Please tell me a story.")
+        await session.aclose()
+
+
 async def broken(client: Zelto, played: Played) -> None:
     """A call during which everything of ours raises the worst that LiveKit knows."""
     call = ScriptedCall(SAID)
@@ -104,5 +125,7 @@ SCENARIOS: dict[str, Play] = {
     "late": spoken(WEATHER, late=True),
     "said": spoken(SAID, say=True),
     "typed": typed,
+    "silent": silent,
+    "restarted": restarted,
     "broken": broken,
 }

@@ -480,3 +480,26 @@ def test_a_client_that_nobody_holds_any_more_still_delivers_at_the_end_of_the_pr
     )
     subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=30)
     assert receiver.wait_for("conv-1")
+
+
+def test_hostile_texts_and_absurd_times_arrive_as_valid_json(
+    settings: Settings, receiver: RunningReceiver
+):
+    big = "word " * 200_000
+    with Zelto(settings=settings) as zelto:
+        with zelto.call("conv-1", agent_id="a") as call:
+            call.turn("user", "lone \ud800 surrogate \0", start=1.0, end=2.0)
+            call.turn("user", "", start=2.0, end=3.0)
+            call.turn("user", "absurd", start=-1e300, end=float("nan"))
+            call.turn("assistant", big, start=4.0, end=1e18)
+            call.metadata({"odd": float("inf"), "deep": {"\ud800": {1, 2}}})
+        assert zelto.flush(10)
+    receiver.wait_until_ingested()
+    (conversation,) = receiver.conversations()
+    heard = [(t["content"], t["startSeconds"], t["endSeconds"]) for t in conversation["turns"]]
+    assert sorted(heard, key=lambda turn: turn[0] != "absurd") == [
+        ("absurd", None, None),
+        ("lone \ufffd surrogate \ufffd", 1.0, 2.0),
+        (big, 4.0, None),
+    ]
+    assert conversation["metadata"] == {"odd": None, "deep": {"\ufffd": [1, 2]}}

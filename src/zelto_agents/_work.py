@@ -30,6 +30,7 @@ logger = logging.getLogger("zelto_agents")
 
 FACTS_MAX = 100_000
 SWEEP_EVERY = 5.0
+FIRST_SWEEP = 1.0
 MAINTAIN_EVERY = 60.0
 # A better reason for the end follows within milliseconds, when one does.
 SETTLING = 0.5
@@ -106,7 +107,9 @@ class Work:
         self._renewed: set[str] = set()
         self._unsent: set[str] = set()
         self._sweeping = False
-        self._next_sweep = 0.0
+        # Imports and the first sweep wait, so that they do not compete with the call's own start.
+        self._next_sweep = time.time() + FIRST_SWEEP
+        self._swept = False
         self._next_maintenance = 0.0
         with self._guarded("start"):
             if self._base_url:
@@ -275,7 +278,7 @@ class Work:
         """Start a sweep of what waits when it is time to; the seconds until the next one."""
         now = time.time()
         if now >= self._next_sweep or now < self._next_sweep - SWEEP_EVERY:
-            first, self._next_sweep = self._next_sweep == 0, now + SWEEP_EVERY
+            first, self._swept, self._next_sweep = not self._swept, True, now + SWEEP_EVERY
             if not self._sweeping:
                 self._sweeping = True
                 self.group.start_soon(self._sweep, first)

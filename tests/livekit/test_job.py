@@ -63,6 +63,7 @@ def test_a_call_arrives_from_a_job(kind: str, receiver: RunningReceiver, tmp_pat
     job = run_job(kind, receiver.url, receiver.key or "", tmp_path / "outbox")
     assert job["exit_code"] == (None if kind == "thread" else 0)
     receiver.wait_until_ingested()
+    assert receiver.raw_count() == 1
     (conversation,) = receiver.conversations()
     assert conversation["externalId"].startswith("mock-job-")
     assert conversation["source"] == "livekit"

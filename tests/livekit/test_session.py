@@ -95,13 +95,14 @@ def test_say_is_a_turn_like_any_other(played: dict[str, Played]):
 
 
 def test_a_call_is_sent_once_unless_something_becomes_known_later(played: dict[str, Played]):
-    assert {name: len(call.bodies) for name, call in played.items() if name != "broken"} == {
+    assert {name: len(call.bodies) for name, call in played.items() if call.bodies} == {
         "weather": 1,
         "pausing": 1,
         "billing": 1,
         "late": 1,
         "said": 1,
         "typed": 1,
+        "silent": 1,
     }
 
 
@@ -135,3 +136,16 @@ def test_whatever_we_raise_the_call_goes_on(played: dict[str, Played]):
         "heard": ["Welcome.", "Say something.", "Something."],
         "closed": ["participant_disconnected"],
     }
+
+
+def test_a_voice_call_without_a_word_is_no_text_conversation(played: dict[str, Played]):
+    document = played["silent"].document
+    assert document["call"]["durationSeconds"] == pytest.approx(1.0, abs=0.3)
+    assert "channel" not in document["metadata"]
+    assert "transcript" not in document
+
+
+def test_a_session_that_is_started_twice_is_two_calls(played: dict[str, Played]):
+    conversations = played["restarted"].notes["conversations"]
+    assert [len(c["turns"]) for c in conversations] == [2, 2]
+    assert len({c["externalId"] for c in conversations}) == 2

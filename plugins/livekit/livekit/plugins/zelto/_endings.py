@@ -10,12 +10,15 @@ _BY_DISCONNECT = {
     "USER_UNAVAILABLE": "customer-did-not-answer",
     "SIP_TRUNK_FAILURE": "sip-error",
     "ROOM_DELETED": "room-deleted",
+    "ROOM_CLOSED": "room-disconnected",
+    "PARTICIPANT_REMOVED": "agent-ended-call",
 }
 # The words with which livekit-agents ends a job (ipc/job_proc_lazy_main.py).
 _BY_SHUTDOWN = {
     "parent process shutdown": "worker-shutdown",
     "room disconnected": "room-disconnected",
     "job crashed": "agent-error",
+    "user requested": "agent-ended-call",
 }
 _BY_CLOSE = {
     "error": "agent-error",

@@ -26,8 +26,9 @@ class RoomWatch:
 
     def __init__(self, ctx: JobContext | None, add: Callable[[Fact], None]) -> None:
         self.left_at: float | None = None
-        """When the caller left, in seconds since the epoch."""
+        """When the caller left, or the room was closed, in seconds since the epoch."""
         self.disconnect_reason: str | None = None
+        self.room_gone = False
         self._ctx = ctx
         self._add = add
         self._caller: str | None = None
@@ -39,10 +40,17 @@ class RoomWatch:
             room.on("participant_connected", self._on_connected)
             room.on("participant_attributes_changed", self._on_attributes)
             room.on("participant_disconnected", self._on_disconnected)
+            room.on("disconnected", self._on_room_gone)
+
+    def reset(self) -> None:
+        """Begin anew, with another session in the same room."""
+        self.left_at = self.disconnect_reason = self._caller = None
 
     @guarded
     def look_around(self) -> None:
-        """Those who were there before us cause no event."""
+        """Those who were there before us cause no event; they are seen once we are connected."""
+        if self._caller is not None:
+            return
         participants = getattr(self._ctx.room, "remote_participants", {}) if self._ctx else {}
         for participant in list(participants.values()):
             self._meet(participant)
@@ -50,6 +58,8 @@ class RoomWatch:
     @guarded
     def _on_connected(self, participant: Any) -> None:
         self._meet(participant)
+        if participant.identity == self._caller:  # back again
+            self.left_at = self.disconnect_reason = None
 
     @guarded
     def _on_attributes(self, changed: Any, participant: Any) -> None:
@@ -63,6 +73,17 @@ class RoomWatch:
             reason = getattr(participant, "disconnect_reason", None)
             if isinstance(reason, int):
                 self.disconnect_reason = rtc.DisconnectReason.Name(cast("Any", reason))
+
+    @guarded
+    def _on_room_gone(self, reason: Any) -> None:
+        """The server closed the room; our own leaving is no news."""
+        if reason == rtc.DisconnectReason.CLIENT_INITIATED:
+            return
+        self.room_gone = True
+        if self.left_at is None:
+            self.left_at = time.time()
+            deleted = reason == rtc.DisconnectReason.ROOM_DELETED
+            self.disconnect_reason = "ROOM_DELETED" if deleted else "ROOM_CLOSED"
 
     def _meet(self, participant: Any) -> None:
         if participant.kind not in _CALLERS or self._caller not in (None, participant.identity):

@@ -39,6 +39,11 @@ _LATENCIES = {
     "transcription_delay": "transcription",
 }
 _ROLES = {"developer": "system"}
+# The close reasons that LiveKit gives whatever the cause was.
+_VAGUE = ("user_initiated", "job_shutdown")
+# Seconds within which a job's shutdown belongs to the close before it; LiveKit's own transcript
+# wait and a user's `on_session_end` lie between the two.
+JUST_CLOSED = 30.0
 
 
 class SessionWatch:
@@ -65,7 +70,7 @@ class SessionWatch:
         self._open_call = open_call
         self._room = RoomWatch(ctx, self._add)
         self._began = False
-        self._heard_audio = False
+        self._heard_audio: bool | None = None
         self._close: tuple[str, float] | None = None
         self._closed = asyncio.Event()
         self._speaking: dict[str, float] = {}
@@ -98,10 +103,12 @@ class SessionWatch:
     def _begin(self) -> None:
         """The true start, known from the first event on; a restart after a close is a new call."""
         if self._began:
+            self._room.look_around()
             return
         if self._close is not None:
             self._close = None
             self._closed.clear()
+            self._room.reset()
             self.call = self._open_call()
         self._began = True
         started = getattr(self._session, "_started_at", None)
@@ -122,8 +129,9 @@ class SessionWatch:
             self._on_message(item, event.created_at)
 
     def _on_message(self, item: Any, at: float) -> None:
-        audio = self._session.input.audio or self._session.output.audio
-        self._heard_audio = self._heard_audio or audio is not None
+        ends = (self._session.input, self._session.output)
+        audio = any(end.audio is not None and end.audio_enabled for end in ends)
+        self._heard_audio = bool(self._heard_audio) or audio
         metrics = getattr(item, "metrics", None) or {}
         start, end = metrics.get("started_speaking_at"), metrics.get("stopped_speaking_at")
         # Voice turns carry a confidence, be it 0.0; what was typed has none.
@@ -233,7 +241,7 @@ class SessionWatch:
             self._add(
                 SpeechHeard(at=time.time(), role=role, start=start, end=event.created_at)  # type: ignore[arg-type]
             )
-        if not self._heard_audio:
+        if self._heard_audio is False:
             self._add(ChannelKnown(at=event.created_at, channel="text"))
         usage = getattr(self._session, "usage", None)
         if usage is not None:
@@ -242,7 +250,7 @@ class SessionWatch:
         self._close = (reason, self._room.left_at or event.created_at)
         self._began = False
         # Within a job, its shutdown tells more a few milliseconds later.
-        self._end(settled=self._ctx is None)
+        self._end(settled=self._ctx is None or reason not in _VAGUE)
         self._closed.set()
 
     def _end(self, *, shutdown: str | None = None, settled: bool = True) -> None:
@@ -265,11 +273,21 @@ class SessionWatch:
                     await asyncio.wait_for(self._closed.wait(), budget / 2)
                 except TimeoutError:
                     logger.warning("the session did not close in time; its call ends here")
-            if self._close is not None or self._began:
+            if self._tells_more(reason):
                 self._end(shutdown=reason)
             await self._client.aflush(max(0.1, budget - (time.monotonic() - started)))
         except Exception as fault:  # noqa: BLE001 - raised here, it cancels the other callbacks
             logger.error("the call was not finished cleanly (%s)", type(fault).__name__)
+
+    def _tells_more(self, shutdown: str) -> bool:
+        """Whether the job's reason explains the end of the session, and did not just follow it."""
+        if self._close is None:
+            return self._began
+        close, at = self._close
+        if close not in _VAGUE:
+            return shutdown == "job crashed"
+        just_closed = time.time() - at < JUST_CLOSED
+        return just_closed and (shutdown != "room disconnected" or self._room.room_gone)
 
 
 def _usage(part: Any) -> dict[str, Any]:
