@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import multiprocessing
+import os
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -140,8 +142,8 @@ def test_an_enrichment_merges_and_makes_the_next_revision_due(outbox: SqliteOutb
     put(outbox)
     (one,) = claim(outbox)
     outbox.settle(one, Outcome("sent"), now=NOW)
-    assert outbox.enrich(BASE, "a", {"call": {"cost": 1}}, now=NOW) == "due"
-    assert outbox.enrich(BASE, "a", {"call": {"recordingUrl": "u"}}, now=NOW) == "due"
+    assert outbox.enrich(BASE, "a", {"call": {"cost": 1}}, now=NOW) == 2
+    assert outbox.enrich(BASE, "a", {"call": {"recordingUrl": "u"}}, now=NOW) == 3
     (two,) = claim(outbox)
     assert two.revision == 3
     assert json.loads(two.body()) == {
@@ -151,7 +153,7 @@ def test_an_enrichment_merges_and_makes_the_next_revision_due(outbox: SqliteOutb
 
 
 def test_an_enrichment_that_comes_first_waits_for_its_document(outbox: SqliteOutbox):
-    assert outbox.enrich(BASE, "a", {"call": {"cost": 1}}, now=NOW) == "awaited"
+    assert outbox.enrich(BASE, "a", {"call": {"cost": 1}}, now=NOW) == 0
     assert claim(outbox) == []
     put(outbox)
     put(outbox, text="2")
@@ -188,6 +190,62 @@ def test_what_was_put_without_a_base_url_is_given_one_later(outbox: SqliteOutbox
     assert claim(outbox) == []
     assert outbox.readdress(BASE, now=NOW) == 1
     assert texts(claim(outbox)) == ["1"]
+
+
+def test_readdressing_keeps_the_newer_document_and_every_enrichment(outbox: SqliteOutbox):
+    outbox.enrich(BASE, "a", {"call": {"recordingUrl": "u"}}, now=NOW)
+    outbox.put("", "a", b'{"call":{"externalId":"a"},"text":"1"}', provider="zelto", now=NOW + 1)
+    outbox.enrich("", "a", {"call": {"cost": 1}}, now=NOW + 1)
+    put(outbox, "b", "new", now=NOW + 2)
+    outbox.put("", "b", b'{"text":"old"}', provider="zelto", now=NOW)
+    assert outbox.readdress(BASE, now=NOW + 3) == 2
+    bodies = {c.external_id: json.loads(c.body()) for c in claim(outbox, now=NOW + 3, limit=9)}
+    assert bodies["a"] == {
+        "call": {"externalId": "a", "recordingUrl": "u", "cost": 1},
+        "text": "1",
+    }
+    assert bodies["b"]["text"] == "new"
+    assert len(outbox.deliveries()) == 2
+
+
+def test_what_met_no_api_moves_to_a_corrected_base_url(outbox: SqliteOutbox):
+    put(outbox)
+    (one,) = claim(outbox)
+    outbox.settle(one, Outcome("due", due_at=NOW + 300, status=404), now=NOW)
+    put(outbox, "b")
+    assert outbox.readdress("https://right.example", now=NOW) == 1
+    moved = outbox.claim("https://right.example", now=NOW, lease=60, gatekeeper=KEY, limit=9)
+    assert [c.external_id for c in moved] == ["a"]
+
+
+def test_an_expired_enrichment_that_comes_again_waits_again(outbox: SqliteOutbox):
+    outbox.enrich(BASE, "a", {"call": {"cost": 1}}, now=NOW)
+    outbox.maintain(now=NOW + 1000, retain=0, max_age=1000)
+    assert only(outbox).state == "dead"
+    assert outbox.enrich(BASE, "a", {"call": {"cost": 2}}, now=NOW + 1000) == 0
+    assert claim(outbox, now=NOW + 1000) == []
+
+
+def test_sent_documents_make_room_for_new_ones(tmp_path: Path):
+    small = SqliteOutbox(tmp_path / "outbox", max_bytes=200_000)
+    for number in range(20):
+        small.put(BASE, f"c{number}", b"x" * 20_000, provider="zelto", now=NOW)
+        (one,) = claim(small)
+        small.settle(one, Outcome("sent"), now=NOW)
+    assert 0 < len(small.deliveries()) < 20
+    small.close()
+
+
+def test_a_process_that_was_stopped_with_the_lock_does_not_stop_others_for_ever(
+    outbox: SqliteOutbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("zelto_agents.outbox._files.LOCK_WAIT", 0.1)
+    lock = os.open(tmp_path / "outbox" / "outbox.lock", os.O_RDWR)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    with pytest.raises(OutboxError, match="another process holds its lock"):
+        put(outbox)
+    os.close(lock)
+    assert put(outbox) == 1
 
 
 def test_base_urls_do_not_see_each_others_deliveries(outbox: SqliteOutbox):

@@ -17,29 +17,11 @@ from typing import Any
 import pytest
 
 from scripted_server import ScriptedServer, hang
+from talking import settings_for, talk, waiting
 from zelto_agents import CallIngest, Settings, Zelto
 from zelto_agents._drain import Trouble
 from zelto_agents.facts import TurnSaid
-from zelto_agents.outbox import Delivery
-from zelto_agents.outbox.sqlite import SqliteOutbox
 from zelto_agents.receiver import RunningReceiver
-
-
-def waiting(folder: Path) -> list[Delivery]:
-    outbox = SqliteOutbox(folder)
-    try:
-        return outbox.deliveries()
-    finally:
-        outbox.close()
-
-
-def talk(zelto: Zelto, external_id: str | None = "conv-1", **more: Any) -> None:
-    with zelto.call(external_id, **{"agent_id": "support", **more}) as call:
-        call.turn("user", "Hi", start=0.4, end=1.1)
-
-
-def settings_for(url: str, folder: Path, **more: object) -> Settings:
-    return Settings.load({}, api_key="zk_1", base_url=url, outbox=folder / "outbox", **more)
 
 
 def test_a_voice_call_arrives_whole(settings: Settings, receiver: RunningReceiver):
@@ -254,7 +236,7 @@ def test_shutdown_is_held_no_longer_than_the_budget_and_the_call_is_durable(tmp_
 
 
 MISUSE: list[tuple[dict[str, Any], dict[str, Any], str]] = [
-    ({"api_key": ""}, {}, "ZELTO_API_KEY is not set: calls are kept in"),
+    ({"api_key": ""}, {}, "ZELTO_API_KEY is not set (or not usable): calls are kept in"),
     ({"base_url": "htp://x"}, {}, "argument base_url is not usable: expected a URL such as"),
     ({}, {"agent_id": None}, "names no agent and is held: pass agent_id, or set ZELTO_AGENT_ID"),
 ]
@@ -377,7 +359,7 @@ def test_an_unusable_outbox_is_said_once_and_the_call_is_sent_from_memory(
     assert receiver.wait_for("conv-1")
     errors = [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR]
     assert len(errors) == 1
-    assert errors[0].startswith("calls are kept in memory only")
+    assert "set ZELTO_OUTBOX to another folder; until then, calls are kept in memory" in errors[0]
 
 
 def test_the_outbox_holds_no_key_and_no_redacted_word(

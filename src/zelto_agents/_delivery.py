@@ -6,30 +6,35 @@ happens here: redaction, folding, validation, writing, sending.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import logging
 import os
+import socket
 import threading
 import time
+import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from concurrent.futures import CancelledError, Future
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import anyio
-from anyio.from_thread import BlockingPortal
+import anyio.to_thread
 
 from zelto_agents._drain import Trouble
-from zelto_agents._work import Flush, Item, Work
+from zelto_agents._work import Flush, Item, Work, open_outbox
+from zelto_agents.outbox.steady import SteadyOutbox
 from zelto_agents.settings import Settings
 
 __all__ = ["Delivery"]
 
 logger = logging.getLogger("zelto_agents")
 
-FACTS_MAX = 100_000
+QUEUED = 100_000
 STOP_WAIT = 0.2
+RESTART_AFTER = 5.0
 _INHERITED: list[object] = []
 
 
@@ -42,7 +47,8 @@ class Delivery:
         settings: what to send with and where to keep.
     """
 
-    _all: ClassVar[dict[Settings, Delivery]] = {}
+    _shared: ClassVar[MutableMapping[Settings, Delivery]] = weakref.WeakValueDictionary()
+    _running: ClassVar[set[Delivery]] = set()
     _guard: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(self, settings: Settings) -> None:
@@ -50,41 +56,46 @@ class Delivery:
         """Names and versions of the frameworks, for the ``User-Agent``."""
         self.announced = False
         """Whether what is wrong with the settings has been said."""
+        self.clients: weakref.WeakSet[object] = weakref.WeakSet()
+        """Who has not closed yet; the thread ends with the last one."""
         self._settings = settings
         self._trouble = Trouble()
         self._reset()
-
-    @classmethod
-    def shared(cls, settings: Settings) -> Delivery:
-        """The one of this process for these settings: however many clients, one thread."""
-        with cls._guard:
-            return cls._all.setdefault(settings, cls(settings))
 
     def _reset(self) -> None:
         self._pid = os.getpid()
         self._items: deque[Item] = deque()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._portal: BlockingPortal | None = None
-        self._work: Work | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._outbox: SteadyOutbox = open_outbox(self._settings, self._trouble)
         self._signalled = False
         self._stopping = False
-        self._users = 0
-        self._budget_spent_at = float("-inf")
+        self._not_before = 0.0
+        self._waited: tuple[float, float] = (float("-inf"), 0.0)
+
+    @classmethod
+    def shared(cls, settings: Settings) -> Delivery:
+        """The one of this process for these settings: however many clients, one thread."""
+        with cls._guard:
+            known = cls._shared.get(settings)
+            if known is None:
+                known = cls._shared[settings] = cls(settings)
+            return known
 
     def hand_over(self, item: Item, *, urgent: bool = True) -> None:
         """Queue something for the thread; no I/O, microseconds.
 
         Args:
             item: what to take in.
-            urgent: whether to wake the thread, which costs the host ten times the queueing; what
+            urgent: whether to wake the thread, which costs the host more than the queueing; what
                 is not urgent is taken in with the next thing that is, or within seconds.
         """
         if self._pid != os.getpid():
             # A fork inherits neither the thread nor the right to touch its SQLite connection.
-            _INHERITED.append(self._work)
+            _INHERITED.append(self._outbox)
             self._reset()
-        if len(self._items) >= FACTS_MAX:
+        if len(self._items) >= QUEUED:
             self._trouble.say(logging.ERROR, "full", "the delivery thread is stuck; facts are lost")
             return
         self._items.append(item)
@@ -97,10 +108,10 @@ class Delivery:
     def flush(self) -> Future[bool]:
         """Done when all that was handed over is durable and was tried once.
 
-        The result is True if nothing of it still waits.
+        The result is True if all of it has arrived.
         """
         done: Future[bool] = Future()
-        if self._thread is None and not self._items:
+        if self._pid != os.getpid() or (self._thread is None and not self._items):
             done.set_result(True)
         else:
             self.hand_over(Flush(done))
@@ -111,83 +122,86 @@ class Delivery:
         try:
             return self.flush().result(timeout)
         except (TimeoutError, CancelledError):
-            self.overran()
+            self.waited(timeout)
             return False
 
-    def overran(self) -> None:
-        """Somebody waited for a flush in vain; the end of the process need not do so again."""
-        self._budget_spent_at = time.monotonic()
-
-    def join(self) -> None:
-        """One client more."""
-        with self._lock:
-            self._users += 1
-
-    def leave(self, budget: float) -> None:
-        """One client less; with the last one, flush and end the thread within the budget."""
-        with self._lock:
-            self._users -= 1
-            last = self._users <= 0
-        if last:
-            self.close(budget)
+    def waited(self, seconds: float) -> None:
+        """Somebody waited so long in vain; the end of the process waits so much less."""
+        self._waited = (time.monotonic(), seconds)
 
     def close(self, budget: float) -> None:
         """Flush and end the thread within so many seconds; a later call starts it again."""
         started = time.monotonic()
-        if started - self._budget_spent_at < 2 * budget:
-            budget = 0.0
+        when, seconds = self._waited
+        if started - when < 2 * budget:
+            budget = max(0.0, budget - seconds)
         self.wait(budget)
         thread = self._thread
-        if thread is not None:
+        if thread is not None and self._pid == os.getpid():
             self._stopping = True
             self._signal()
             thread.join(max(STOP_WAIT, budget - (time.monotonic() - started)))
 
     def _start(self) -> None:
         with self._lock:
-            if self._thread is None:
-                self._stopping = False
-                self._thread = threading.Thread(
-                    target=self._run, name="zelto-delivery", daemon=True
-                )
-                self._thread.start()
-        with self._guard:
-            _close_at_exit()
+            if self._thread is not None or time.monotonic() < self._not_before:
+                return
+            self._stopping = False
+            thread = threading.Thread(target=self._run, name="zelto-delivery", daemon=True)
+            try:
+                with self._guard:
+                    _close_at_exit()
+                    self._running.add(self)
+                thread.start()
+            except RuntimeError as fault:
+                self._not_before = time.monotonic() + RESTART_AFTER
+                self._trouble.say(logging.ERROR, "start", "no delivery thread can start: %s", fault)
+            else:
+                self._thread = thread
 
     def _signal(self) -> None:
-        # Without a portal the thread is about to look by itself.
-        portal = self._portal
-        if portal is not None:
+        # Without a loop the thread is about to look by itself.
+        loop = self._loop
+        if loop is not None:
             with contextlib.suppress(RuntimeError):
-                portal.start_task_soon(self._wake)
+                loop.call_soon_threadsafe(self._wake)
 
     def _run(self) -> None:
+        failed = False
         try:
             anyio.run(self._main)
         except BaseException as fault:  # noqa: BLE001 - the last guard between us and the host
-            logger.error("the delivery thread ended (%s)", type(fault).__name__)
-        finally:
-            self._portal = None
+            failed = True
+            self._trouble.say(
+                logging.ERROR, "run", "the delivery thread ended (%s)", type(fault).__name__
+            )
+        with self._lock:
+            self._loop = None
             self._signalled = False
             self._thread = None
-            if self._items:
-                self._start()
+            if failed:
+                self._not_before = time.monotonic() + RESTART_AFTER
+        with self._guard:
+            self._running.discard(self)
+        if self._items:
+            self._start()
 
     async def _main(self) -> None:
-        async with BlockingPortal() as portal:
-            self._woken = anyio.Event()
-            self._portal = portal
-            self._work = work = Work(self._settings, self.hosts, self._trouble, self._wake)
-            try:
-                async with anyio.create_task_group() as group:
-                    work.group = group
-                    await self._loop(work)
-                    group.cancel_scope.cancel()
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await work.aclose()
+        self._woken = anyio.Event()
+        self._loop = asyncio.get_running_loop()
+        # asyncio's own executor is joined at the end of the process, however slow the resolver is.
+        self._loop.getaddrinfo = _getaddrinfo  # type: ignore[method-assign]
+        work = Work(self._settings, self._outbox, self.hosts, self._trouble, self._wake)
+        try:
+            async with anyio.create_task_group() as group:
+                work.group = group
+                await self._serve(work)
+                group.cancel_scope.cancel()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await work.aclose()
 
-    async def _loop(self, work: Work) -> None:
+    async def _serve(self, work: Work) -> None:
         while True:
             self._woken = anyio.Event()
             self._signalled = False
@@ -203,6 +217,12 @@ class Delivery:
         self._woken.set()
 
 
+async def _getaddrinfo(*args: Any, **kwargs: Any) -> Any:
+    """Look a host name up in a daemon thread, which the end of the process does not wait for."""
+    look_up = functools.partial(socket.getaddrinfo, *args, **kwargs)
+    return await anyio.to_thread.run_sync(look_up, abandon_on_cancel=True)
+
+
 @functools.cache
 def _close_at_exit() -> None:
     """Close every thread at the end of the process, once registered.
@@ -213,8 +233,10 @@ def _close_at_exit() -> None:
     import concurrent.futures.thread  # noqa: F401 - registers first
 
     def close_all() -> None:
-        for settings, delivery in list(Delivery._all.items()):  # noqa: SLF001
-            delivery.close(settings.shutdown_budget)
+        started = time.monotonic()
+        for delivery in list(Delivery._running):  # noqa: SLF001
+            budget = delivery._settings.shutdown_budget  # noqa: SLF001
+            delivery.close(max(0.0, budget - (time.monotonic() - started)))
 
     register: Callable[[Callable[[], None]], object] | None
     register = getattr(threading, "_register_atexit", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import time
@@ -10,8 +11,8 @@ from dataclasses import dataclass
 
 import anyio
 
-from zelto_agents.outbox import Claim, Gatekeeper, Outbox, OutboxError, Outcome
-from zelto_agents.policy import Answer, Verdict, classify
+from zelto_agents.outbox import Claim, Gatekeeper, Outbox, OutboxError, Outcome, State
+from zelto_agents.policy import Action, Answer, Verdict, backoff, classify
 from zelto_agents.settings import Settings
 from zelto_agents.uploader import Uploader, user_agent
 
@@ -21,6 +22,8 @@ CONCURRENCY = 8
 # Longer than an attempt can take, so that a live drainer never loses its lease.
 LEASE = 60.0
 CANCELLED_RETRY = 1.0
+CLIENT_RETRY = 60.0
+_STATES: dict[Action, State] = {"sent": "sent", "retry": "due", "hold": "held", "dead": "dead"}
 
 
 class Trouble:
@@ -34,14 +37,14 @@ class Trouble:
     def say(self, level: int, kind: str, text: str, *args: object) -> None:
         """Log ``text`` unless ``kind`` was logged within the last ``every`` seconds."""
         now = self._clock()
-        if now - self._said.get(kind, -self._every) >= self._every:
+        if now - self._said.get(kind, float("-inf")) >= self._every:
             self._said[kind] = now
             logger.log(level, text, *args)
 
 
 @dataclass(slots=True)
 class Tally:
-    """How many deliveries a drain moved, by where they went."""
+    """How many attempts of a drain ended how."""
 
     sent: int = 0
     retried: int = 0
@@ -50,29 +53,34 @@ class Tally:
 
 
 class Drainer:
-    """Delivers from outboxes to one base URL.
+    """Delivers from an outbox to one base URL.
 
     Args:
-        settings: base URL, key and retention.
+        outbox: where the documents wait.
+        settings: base URL and key.
         hosts: names and versions of the frameworks, for the ``User-Agent``.
-        clock: seconds since the epoch.
+        trouble: says what goes wrong.
+        on_sent: is told of each revision that has arrived.
     """
 
     def __init__(
         self,
+        outbox: Outbox,
         settings: Settings,
         *,
         hosts: Mapping[str, str] | None = None,
-        clock: Callable[[], float] = time.time,
         trouble: Trouble | None = None,
+        on_sent: Callable[[Claim], None] = lambda _: None,
     ) -> None:
         self.tally = Tally()
+        self._outbox = outbox
         self._settings = settings
         self._hosts = hosts if hosts is not None else {}
-        self._clock = clock
         self._trouble = trouble or Trouble()
+        self._on_sent = on_sent
         self._uploader: Uploader | None = None
         self._making = anyio.Lock()
+        self._flying: dict[str, anyio.Event] = {}
         self._limit = anyio.CapacityLimiter(CONCURRENCY)
         key = settings.api_key.get_secret_value() if settings.api_key else None
         self._gatekeeper = Gatekeeper(
@@ -88,7 +96,8 @@ class Drainer:
     async def warm_up(self) -> None:
         """Import and make the HTTP client before the first call needs it."""
         if self.can_send:
-            await self._client()
+            with contextlib.suppress(Exception):  # the first attempt will say what is wrong
+                await self._client()
 
     async def _client(self) -> Uploader:
         async with self._making:
@@ -106,70 +115,83 @@ class Drainer:
             raise ValueError("claimed without a key or base URL")
         return Uploader(base_url, key, agent=user_agent(self._hosts))
 
-    async def deliver(self, outbox: Outbox, external_id: str) -> Verdict | None:
-        """One attempt for one delivery; None if it does not wait, or somebody else has it."""
-        async with self._limit:
-            verdict = None
-            for claim in self._claim(outbox, 1, external_id):
-                verdict = await self._attempt(outbox, claim)
-            return verdict
+    async def deliver(self, external_id: str) -> Verdict | None:
+        """One attempt for one delivery; None if it does not wait, or another process has it."""
+        while True:
+            async with self._limit:
+                flying = self._flying.get(external_id)
+                if flying is None:
+                    verdict = None
+                    for claim in self._claim(external_id):
+                        verdict = await self._attempt(claim)
+                    return verdict
+            await flying.wait()  # a sweep of ours has it, perhaps in an older revision
 
-    async def sweep(self, outbox: Outbox) -> int:
-        """Attempt everything that is due, until nothing is or the way is blocked.
-
-        Returns:
-            How many attempts were made.
-        """
-        made = 0
+    async def sweep(self) -> bool:
+        """Attempt everything that is due; True if the way was blocked before nothing was."""
         blocked = False
 
         async def worker() -> None:
-            nonlocal made, blocked
+            nonlocal blocked
             while not blocked:
                 async with self._limit:
-                    claims = self._claim(outbox, 1, None)
+                    claims = self._claim(None)
                     if not claims:
                         return
-                    made += 1
-                    verdict = await self._attempt(outbox, claims[0])
+                    verdict = await self._attempt(claims[0])
                     blocked = blocked or verdict.action in ("retry", "hold")
 
         async with anyio.create_task_group() as group:
             for _ in range(CONCURRENCY):
                 group.start_soon(worker)
-        return made
+        return blocked
 
-    def _claim(self, outbox: Outbox, limit: int, external_id: str | None) -> list[Claim]:
+    def _claim(self, external_id: str | None) -> list[Claim]:
         if not self.can_send:
             return []
-        return outbox.claim(
+        return self._outbox.claim(
             self._settings.base_url or "",
-            now=self._clock(),
+            now=time.time(),
             lease=LEASE,
-            limit=limit,
             gatekeeper=self._gatekeeper,
             external_id=external_id,
         )
 
-    async def _attempt(self, outbox: Outbox, claim: Claim) -> Verdict:
+    async def _attempt(self, claim: Claim) -> Verdict:
         answer, verdict = Answer(fault="cancelled"), Verdict("retry", CANCELLED_RETRY, "cancelled")
+        landed = self._flying[claim.external_id] = anyio.Event()
         try:
-            body = claim.body(self._gatekeeper.agent_id)
-            answer = await (await self._client()).send(body, claim.provider)
-            verdict = classify(answer, attempts=claim.failures + 1, now=self._clock())
-        except ValueError:
-            verdict = Verdict("dead", why="the outbox holds no readable document")
+            answer, verdict = await self._send(claim)
         finally:
             # Settled even when the attempt is cancelled, so that the next one need not wait for
             # the lease to run out. Nothing awaits here.
-            self._settle(outbox, claim, answer, verdict)
+            self._settle(claim, answer, verdict)
+            self._flying.pop(claim.external_id, None)
+            landed.set()
         return verdict
 
-    def _settle(self, outbox: Outbox, claim: Claim, answer: Answer, verdict: Verdict) -> None:
-        now = self._clock()
-        states = {"sent": "sent", "retry": "due", "hold": "held", "dead": "dead"}
+    async def _send(self, claim: Claim) -> tuple[Answer, Verdict]:
+        failures = claim.failures + 1
+        try:
+            body = claim.body(self._gatekeeper.agent_id)
+        except Exception as fault:  # noqa: BLE001 - one bad document must not stop the others
+            why = f"the outbox holds no readable document ({type(fault).__name__})"
+            return Answer(fault=why), Verdict("dead", why=why)
+        try:
+            client = await self._client()
+        except Exception as fault:  # noqa: BLE001 - a fault of the machine, not of the document
+            why = (
+                f"no HTTP client can be made ({type(fault).__name__}): "
+                "check the proxy variables and SSL_CERT_FILE"
+            )
+            return Answer(fault=why), Verdict("retry", max(CLIENT_RETRY, backoff(failures)), why)
+        answer = await client.send(body, claim.provider)
+        return answer, classify(answer, attempts=failures, now=time.time())
+
+    def _settle(self, claim: Claim, answer: Answer, verdict: Verdict) -> None:
+        now = time.time()
         outcome = Outcome(
-            state=states[verdict.action],  # type: ignore[arg-type]
+            state=_STATES[verdict.action],
             due_at=now + verdict.delay,
             status=answer.status,
             details="" if verdict.action == "sent" else answer.details or verdict.why,
@@ -177,7 +199,7 @@ class Drainer:
             key_mark=self._gatekeeper.key_mark,
         )
         try:
-            outbox.settle(claim, outcome, now=now)
+            self._outbox.settle(claim, outcome, now=now)
         except OutboxError as fault:
             # The lease runs out and somebody sends it again, which is harmless.
             self._trouble.say(logging.ERROR, "settle", "an answer could not be noted: %s", fault)
@@ -188,6 +210,7 @@ class Drainer:
         if verdict.action == "sent":
             self.tally.sent += 1
             logger.debug("call %s revision %d sent", claim.external_id, claim.revision)
+            self._on_sent(claim)
         elif verdict.action == "dead":
             self.tally.dead += 1
             logger.error(

@@ -7,9 +7,12 @@ and that nobody claimed before; words that no turn claims were said all the same
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 from zelto_agents.contract import Role, plain_json
@@ -19,6 +22,8 @@ from zelto_agents.facts import Fact, SpeechHeard, ToolEnded, ToolStarted, TurnSa
 BACKDATING = 0.25
 # A pause within one turn; endpointing in both frameworks gives up sooner.
 PAUSE = 2.0
+# A transcript comes this much later than the speech at the most.
+LATEST = 30.0
 
 
 @dataclass(slots=True)
@@ -36,7 +41,8 @@ class Turn:
     @property
     def order(self) -> tuple[float, int]:
         """Where the turn stands in the conversation: by its start, where one is known."""
-        return (self.at if self.start is None else self.start, self.seq)
+        known = self.start is not None and math.isfinite(self.start)
+        return (self.start if known and self.start is not None else self.at, self.seq)
 
 
 def compose(facts: Sequence[Fact]) -> tuple[list[Turn], list[SpeechHeard]]:
@@ -51,13 +57,12 @@ def compose(facts: Sequence[Fact]) -> tuple[list[Turn], list[SpeechHeard]]:
     untranscribed: list[SpeechHeard] = []
     for role in ("user", "assistant"):
         mine = sorted((s for s in said if s.role == role), key=lambda s: (s.at, s.seq))
-        heard = [f for f in facts if isinstance(f, SpeechHeard) and f.role == role]
-        speech = _Claims(heard, words if role == "user" else [])
-        turns += [speech.turn(fact) for fact in mine]
-        if role == "user":
-            turns += [speech.uncommitted(fact) for fact in list(speech.words)]
-        else:
-            untranscribed = speech.stretches
+        speech = _Speech(f for f in facts if isinstance(f, SpeechHeard) and f.role == role)
+        claims = _Claims(speech, words if role == "user" else [])
+        turns += [claims.turn(fact) for fact in mine]
+        turns += [claims.uncommitted(fact) for fact in claims.words_left()]
+        if role == "assistant":
+            untranscribed = speech.left()
     turns += [_as_turn(fact) for fact in said if fact.role not in ("user", "assistant")]
     turns += _tools(facts)
     kept = [turn for turn in turns if turn.content.strip()]
@@ -71,31 +76,77 @@ def _as_turn(fact: TurnSaid) -> Turn:
     return Turn(fact.role, fact.text, fact.at, fact.seq, fact.start, fact.end, marks)
 
 
-class _Claims:
-    """What was heard of one role and not yet claimed by a turn."""
+class _Speech:
+    """The stretches in which one role was heard, each of which one turn may take."""
 
-    def __init__(self, stretches: Iterable[SpeechHeard], words: Iterable[WordsHeard]) -> None:
-        self.stretches = sorted(stretches, key=lambda s: (s.start, s.seq))
-        self.words = list(words)
+    def __init__(self, stretches: Iterable[SpeechHeard]) -> None:
+        finite = (s for s in stretches if math.isfinite(s.start) and math.isfinite(s.end))
+        self._all = sorted(finite, key=lambda s: (s.start, s.seq))
+        self._starts = [s.start for s in self._all]
+        # How far the speech up to each stretch reaches: behind that, no search needs to look.
+        self._reach = list(accumulate((s.end for s in self._all), max))
+        self._taken = [False] * len(self._all)
+
+    def take_between(self, start: float, end: float) -> list[SpeechHeard]:
+        """Every free stretch that overlaps the time."""
+        return [self._take(i) for i in self._back_from(end, start) if self._all[i].end >= start]
+
+    def take_last_run(self, until: float) -> list[SpeechHeard]:
+        """The latest free stretches begun by ``until``, back to a pause too long for one turn."""
+        run: list[SpeechHeard] = []
+        for i in self._back_from(until, until - LATEST):
+            if run and run[0].start - self._all[i].end > PAUSE:
+                break
+            run.insert(0, self._take(i))
+        return run
+
+    def left(self) -> list[SpeechHeard]:
+        """What nobody took."""
+        return [s for s, taken in zip(self._all, self._taken, strict=True) if not taken]
+
+    def _back_from(self, end: float, start: float) -> Iterator[int]:
+        for i in range(bisect_right(self._starts, end) - 1, -1, -1):
+            if self._reach[i] < start:
+                return
+            if not self._taken[i]:
+                yield i
+
+    def _take(self, i: int) -> SpeechHeard:
+        self._taken[i] = True
+        return self._all[i]
+
+
+class _Claims:
+    """Gives the turns of one role, in the order of their commitment, what was heard of it."""
+
+    def __init__(self, speech: _Speech, words: Iterable[WordsHeard]) -> None:
+        self._speech = speech
+        self._words = sorted(words, key=lambda w: (w.at, w.seq))
+        self._times = [w.at for w in self._words]
+        self._plain = [_plain(w.text) for w in self._words]
+        self._taken = [False] * len(self._words)
+        self._last_at = -math.inf
 
     def turn(self, fact: TurnSaid) -> Turn:
         """The turn, with times claimed from what was heard if it has none of its own."""
         turn = _as_turn(fact)
         if fact.typed:
             return turn
+        since, self._last_at = self._last_at, fact.at
         if turn.start is not None:
             began = turn.start - BACKDATING
-            taken = self._take_stretches(began, (turn.end or turn.start) + BACKDATING)
+            self._take_words(began, fact.at)
+            taken = self._speech.take_between(began, (turn.end or turn.start) + BACKDATING)
             if turn.end is not None and fact.interrupted and taken:
                 # LiveKit ends an interrupted turn with the caller's transcript, a second late.
                 turn.end = max(turn.start, min(turn.end, max(s.end for s in taken)))
-            self._take_words(lambda w: began <= w.at <= fact.at + BACKDATING)
             return turn
-        claimed = self._take_words(
-            lambda w: w.at <= fact.at + BACKDATING and _plain(w.text) in _plain(fact.text)
-        )
-        self._time(turn, claimed, until=fact.at)
+        self._time(turn, self._take_words(since, fact.at, _plain(fact.text)), until=fact.at)
         return turn
+
+    def words_left(self) -> list[WordsHeard]:
+        """Words that no turn claimed."""
+        return [w for w, taken in zip(self._words, self._taken, strict=True) if not taken]
 
     def uncommitted(self, words: WordsHeard) -> Turn:
         """Words that the framework made no turn of."""
@@ -104,7 +155,7 @@ class _Claims:
         return turn
 
     def _time(self, turn: Turn, words: list[WordsHeard], until: float) -> None:
-        stretches = self._take_last_run(until)
+        stretches = self._speech.take_last_run(until)
         if stretches:
             turn.start = stretches[0].start
             turn.end = max(stretch.end for stretch in stretches)
@@ -112,29 +163,20 @@ class _Claims:
             turn.start = min((w.start for w in words if w.start is not None), default=None)
             turn.end = max((w.end for w in words if w.end is not None), default=None)
 
-    def _take_last_run(self, until: float) -> list[SpeechHeard]:
-        """The latest stretches that began by ``until``, back to a pause too long for one turn."""
-        run: list[SpeechHeard] = []
-        for stretch in reversed([s for s in self.stretches if s.start <= until]):
-            if run and run[0].start - stretch.end > PAUSE:
-                break
-            run.insert(0, stretch)
-        self.stretches = [s for s in self.stretches if s not in run]
-        return run
-
-    def _take_stretches(self, start: float, end: float) -> list[SpeechHeard]:
-        taken = [s for s in self.stretches if start <= s.end and s.start <= end]
-        self.stretches = [s for s in self.stretches if s not in taken]
-        return taken
-
-    def _take_words(self, claims: Callable[[WordsHeard], bool]) -> list[WordsHeard]:
-        taken = [w for w in self.words if claims(w)]
-        self.words = [w for w in self.words if w not in taken]
+    def _take_words(self, since: float, at: float, within: str | None = None) -> list[WordsHeard]:
+        """Free words heard from ``since`` to ``at``; with ``within``, only those of that text."""
+        taken: list[WordsHeard] = []
+        low, high = bisect_left(self._times, since), bisect_right(self._times, at + BACKDATING)
+        for i in range(low, high):
+            if not self._taken[i] and (within is None or self._plain[i] in within):
+                self._taken[i] = True
+                taken.append(self._words[i])
         return taken
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"\W+", " ", text).strip().casefold()
+    """The words alone, with spaces around each, so that none is found inside another."""
+    return " " + re.sub(r"\W+", " ", text).strip().casefold() + " "
 
 
 def _tools(facts: Sequence[Fact]) -> Iterable[Turn]:

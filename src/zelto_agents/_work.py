@@ -17,20 +17,29 @@ from anyio.abc import TaskGroup
 from pydantic import ValidationError
 
 from zelto_agents._drain import Drainer, Trouble
-from zelto_agents.contract import CallIngest, describe, plain_json
-from zelto_agents.facts import CallEnded, CallStarted, Fact, redacted
+from zelto_agents.contract import CANONICAL_PROVIDERS, CallIngest, describe, plain_json
+from zelto_agents.facts import (
+    AgentKnown,
+    CallEnded,
+    CallStarted,
+    Fact,
+    MetadataKnown,
+    redacted,
+)
 from zelto_agents.fold import fold
-from zelto_agents.outbox import HeldFor, Outbox, OutboxError
+from zelto_agents.outbox import Claim, HeldFor, Outbox, OutboxError
 from zelto_agents.outbox.sqlite import SqliteOutbox
+from zelto_agents.outbox.steady import SteadyOutbox
 from zelto_agents.settings import Settings
 
-__all__ = ["CallFacts", "Enrichment", "Flush", "Item", "Upload", "Work"]
+__all__ = ["CallFacts", "Enrichment", "Flush", "Item", "Upload", "Work", "open_outbox"]
 
 logger = logging.getLogger("zelto_agents")
 
-FACTS_MAX = 100_000
+FACTS_OF_A_CALL = 100_000
 SWEEP_EVERY = 5.0
 FIRST_SWEEP = 1.0
+BREATH = 0.1
 MAINTAIN_EVERY = 60.0
 # A better reason for the end follows within milliseconds, when one does.
 SETTLING = 0.5
@@ -67,76 +76,88 @@ class Upload:
         body = self.body
         if not isinstance(body, bytes):
             body = json.dumps(plain_json(body), separators=(",", ":")).encode()
-        if self.provider in ("zelto", "livekit"):
+        if self.provider in CANONICAL_PROVIDERS:
             try:
-                return CallIngest.model_validate_json(body).call.external_id, body
+                document = CallIngest.model_validate_json(body, context={"agent": "later"})
             except ValidationError as fault:
                 faults = "; ".join(f"{f['path']}: {f['message']}" for f in describe(fault))
                 logger.error("an uploaded body does not keep to the contract: %s", faults)
+            else:
+                return document.call.external_id, body
         return f"{self.provider}-{hashlib.sha256(body).hexdigest()[:32]}", body
 
 
 @dataclass(frozen=True, slots=True)
 class Flush:
+    """Somebody waits until what came before is durable and was tried once."""
+
     done: Future[bool]
 
 
 Item = tuple[CallFacts, Fact] | Enrichment | Upload | Flush
 
 
+def open_outbox(settings: Settings, trouble: Trouble) -> SteadyOutbox:
+    """The outbox of these settings, which says what the disk refuses and goes on."""
+
+    def complain(fault: OutboxError) -> None:
+        trouble.say(
+            logging.ERROR,
+            "outbox",
+            "%s; until then, calls are kept in memory, and lost if this process dies",
+            fault,
+        )
+
+    return SteadyOutbox(
+        lambda: SqliteOutbox(settings.outbox, max_bytes=settings.outbox_max_bytes), complain
+    )
+
+
 class Work:
-    """What the thread does between two waits; everything here runs on its event loop."""
+    """What the thread does between two waits; everything here runs on its event loop.
+
+    Args:
+        settings: what to send with.
+        outbox: where documents become durable.
+        hosts: names and versions of the frameworks.
+        trouble: says what goes wrong.
+        wake: ends the thread's wait.
+    """
 
     def __init__(
         self,
         settings: Settings,
+        outbox: Outbox,
         hosts: Mapping[str, str],
         trouble: Trouble,
         wake: Callable[[], None],
     ) -> None:
-        self._wake = wake
         self.group: TaskGroup
         self._settings = settings
+        self._outbox = outbox
         self._trouble = trouble
-        self._outbox = self._open()
-        self._memory: Outbox | None = None
-        self._drainer = Drainer(settings, hosts=hosts, trouble=trouble)
+        self._wake = wake
+        self._drainer = Drainer(
+            outbox, settings, hosts=hosts, trouble=trouble, on_sent=self._on_sent
+        )
         self._ended: dict[int, CallFacts] = {}
         self._flushes: list[Future[bool]] = []
         self._sending: dict[str, anyio.Event] = {}
-        self._renewed: set[str] = set()
-        self._unsent: set[str] = set()
+        self._unsent: dict[str, int] = {}
         self._sweeping = False
         # Imports and the first sweep wait, so that they do not compete with the call's own start.
         self._next_sweep = time.time() + FIRST_SWEEP
         self._swept = False
         self._next_maintenance = 0.0
-        with self._guarded("start"):
-            if self._base_url:
-                self._outbox.readdress(self._base_url, now=time.time())
 
     @property
     def _base_url(self) -> str:
         return self._settings.base_url or ""
 
-    def _open(self) -> Outbox:
-        try:
-            return SqliteOutbox(self._settings.outbox, max_bytes=self._settings.outbox_max_bytes)
-        except Exception as fault:  # noqa: BLE001 - whatever the disk does, the call goes on
-            self._trouble.say(
-                logging.ERROR,
-                "open",
-                "calls are kept in memory only and are lost if this process dies: %s",
-                fault,
-            )
-            return SqliteOutbox(None)
-
     @contextlib.contextmanager
     def _guarded(self, what: str) -> Iterator[None]:
         try:
             yield
-        except OutboxError as fault:
-            self._trouble.say(logging.ERROR, f"{what} {fault}", "%s: %s", what, fault)
         except Exception as fault:  # noqa: BLE001 - our own faults stay ours
             self._trouble.say(
                 logging.ERROR,
@@ -164,8 +185,10 @@ class Work:
                     self._answer_flushes()
 
     def _collect(self, call: CallFacts, fact: Fact) -> None:
-        if len(call.facts) >= FACTS_MAX:
+        edge = isinstance(fact, CallStarted | CallEnded)
+        if len(call.facts) >= FACTS_OF_A_CALL and not edge:
             call.dropped += 1
+            self._trouble.say(logging.ERROR, "facts", "a call has too many facts; some are dropped")
             return
         call.facts.append(redacted(fact, call.redact) if call.redact else fact)
         if isinstance(fact, CallEnded):
@@ -173,13 +196,13 @@ class Work:
 
     def commit(self) -> None:
         """Fold the calls that ended and make their documents durable."""
-        for call in list(self._ended.values()):
-            del self._ended[id(call)]
+        for key, call in list(self._ended.items()):
+            del self._ended[key]
             with self._guarded("finishing a call"):
                 self._finish(call)
 
     def _finish(self, call: CallFacts) -> None:
-        document = fold(call.facts)
+        document = _document(call)
         external_id = document.call.external_id
         ends = [fact for fact in call.facts if isinstance(fact, CallEnded)]
         starts = [fact for fact in call.facts if isinstance(fact, CallStarted)]
@@ -201,70 +224,52 @@ class Work:
         self, external_id: str, body: bytes, provider: str, delay: float, held: HeldFor | None
     ) -> None:
         now = time.time()
-        outbox = self._outbox
-        arguments: dict[str, Any] = {
-            "provider": provider,
-            "now": now,
-            "due_at": now + delay,
-            "held_for": held,
-        }
-        try:
-            outbox.put(self._base_url, external_id, body, **arguments)
-        except OutboxError as fault:
-            self._trouble.say(
-                logging.ERROR,
-                "put",
-                "call %s could not be made durable, it is sent from memory: %s",
-                external_id,
-                fault,
-            )
-            self._memory = outbox = self._memory or SqliteOutbox(None)
-            outbox.put(self._base_url, external_id, body, **arguments)
-        self._unsent.add(external_id)
+        revision = self._outbox.put(
+            self._base_url,
+            external_id,
+            body,
+            provider=provider,
+            now=now,
+            due_at=now + delay,
+            held_for=held,
+        )
+        self._unsent[external_id] = revision
         if not held:
-            self._send_soon(outbox, external_id, delay)
+            self._send_soon(external_id, delay)
 
     def _enrich(self, external_id: str, changes: Mapping[str, Any]) -> None:
-        state = self._outbox.enrich(self._base_url, external_id, changes, now=time.time())
-        if state == "due":
-            self._send_soon(self._outbox, external_id, 0.0)
+        revision = self._outbox.enrich(self._base_url, external_id, changes, now=time.time())
+        if revision:
+            self._unsent[external_id] = revision
+            self._send_soon(external_id, 0.0)
 
-    def _send_soon(self, outbox: Outbox, external_id: str, delay: float) -> None:
+    def _send_soon(self, external_id: str, delay: float) -> None:
         """One direct attempt; a revision that comes meanwhile goes out right after."""
-        self._unsent.add(external_id)
         if external_id in self._sending:
-            self._renewed.add(external_id)
             if not delay:
                 self._sending[external_id].set()
             return
         self._sending[external_id] = anyio.Event()
-        self.group.start_soon(self._attempt, outbox, external_id, delay)
+        self.group.start_soon(self._attempt, external_id, delay)
 
-    async def _attempt(self, outbox: Outbox, external_id: str, delay: float) -> None:
+    async def _attempt(self, external_id: str, delay: float) -> None:
         try:
             if delay:
                 with anyio.move_on_after(delay):
                     await self._sending[external_id].wait()
-            again = True
-            while again:
-                self._renewed.discard(external_id)
-                again = await self._attempt_once(outbox, external_id)
+            with self._guarded("sending"):
+                while (verdict := await self._drainer.deliver(external_id)) is not None:
+                    if verdict.action == "retry":
+                        self._sweep_in(verdict.delay + BREATH)
+                    if verdict.action != "sent" or external_id not in self._unsent:
+                        break
         finally:
             del self._sending[external_id]
             self._answer_flushes()
 
-    async def _attempt_once(self, outbox: Outbox, external_id: str) -> bool:
-        """Whether a newer revision should follow at once."""
-        with self._guarded("sending"):
-            verdict = await self._drainer.deliver(outbox, external_id)
-            if verdict is not None and verdict.action == "sent":
-                if external_id in self._renewed:
-                    return True
-                self._unsent.discard(external_id)
-            elif verdict is not None and verdict.action == "retry":
-                self._next_sweep = min(self._next_sweep, time.time() + verdict.delay)
-                self._wake()
-        return False
+    def _on_sent(self, claim: Claim) -> None:
+        if claim.revision >= self._unsent.get(claim.external_id, 0):
+            self._unsent.pop(claim.external_id, None)
 
     def _answer_flushes(self) -> None:
         if not self._sending:
@@ -278,38 +283,70 @@ class Work:
         """Start a sweep of what waits when it is time to; the seconds until the next one."""
         now = time.time()
         if now >= self._next_sweep or now < self._next_sweep - SWEEP_EVERY:
-            first, self._swept, self._next_sweep = not self._swept, True, now + SWEEP_EVERY
+            self._next_sweep = now + SWEEP_EVERY
             if not self._sweeping:
                 self._sweeping = True
-                self.group.start_soon(self._sweep, first)
+                self.group.start_soon(self._sweep)
         return self._next_sweep - now
 
-    async def _sweep(self, first: bool) -> None:  # noqa: FBT001 - start_soon takes positions
+    async def _sweep(self) -> None:
         try:
             with self._guarded("sweeping"):
                 await self._drainer.warm_up()
-                for outbox in filter(None, (self._outbox, self._memory)):
-                    # What another key left held looks not yet due: the first sweep tries anyway.
-                    due_at = outbox.next_due(self._base_url)
-                    if first or (due_at is not None and due_at <= time.time()):
-                        await self._drainer.sweep(outbox)
                 self._maintain(time.time())
+                # What another key left held looks not yet due: the first sweep tries anyway.
+                blocked = False
+                if not self._swept or self._due_in() <= 0:
+                    self._swept = True
+                    blocked = await self._drainer.sweep()
+                if self._settings.retain == 0:
+                    self._outbox.maintain(
+                        now=time.time(), retain=0.0, max_age=self._settings.max_age
+                    )
+                if not blocked:
+                    self._sweep_in(max(self._due_in(), BREATH))
         finally:
             self._sweeping = False
 
+    def _due_in(self) -> float:
+        due_at = self._outbox.next_due(self._base_url)
+        return SWEEP_EVERY if due_at is None else due_at - time.time()
+
+    def _sweep_in(self, seconds: float) -> None:
+        self._next_sweep = min(self._next_sweep, time.time() + seconds)
+        self._wake()
+
     def _maintain(self, now: float) -> None:
-        if now < self._next_maintenance:
+        if self._next_maintenance - MAINTAIN_EVERY <= now < self._next_maintenance:
             return
         settings = self._settings
-        self._next_maintenance = now + (MAINTAIN_EVERY if settings.retain else 0.0)
+        self._next_maintenance = now + MAINTAIN_EVERY
+        if self._base_url:
+            self._outbox.readdress(self._base_url, now=now)
         expired = self._outbox.maintain(now=now, retain=settings.retain, max_age=settings.max_age)
         if expired:
             logger.error(
-                "%d calls waited longer than ZELTO_MAX_AGE and are dead letters now", expired
+                "%d deliveries waited longer than ZELTO_MAX_AGE and are dead letters now", expired
             )
 
     async def aclose(self) -> None:
         """Close the client and the store."""
         with self._guarded("closing"):
             await self._drainer.aclose()
+        with self._guarded("closing"):
             self._outbox.close()
+
+
+def _document(call: CallFacts) -> CallIngest:
+    """The call's document; should ever a fact defeat the fold, then at least that it took place."""
+    facts = call.facts
+    if call.dropped:
+        note = {"zelto": {"droppedFacts": call.dropped}}
+        facts = [*facts, MetadataKnown(at=facts[-1].at, seq=facts[-1].seq, values=note)]
+    try:
+        return fold(facts)
+    except Exception as fault:  # noqa: BLE001 - a call must not be lost by our own fault
+        logger.error("a call could not be put together (%s)", type(fault).__name__)
+        bare = [f for f in facts if isinstance(f, CallStarted | AgentKnown | CallEnded)]
+        told = {"zelto": {"fault": type(fault).__name__}}
+        return fold([*bare, MetadataKnown(at=bare[0].at, seq=bare[-1].seq, values=told)])

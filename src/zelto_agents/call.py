@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, cast, get_args
 
-from zelto_agents.contract import Role
+from zelto_agents.contract import Role, plain_json
 from zelto_agents.facts import (
     CallEnded,
     CostKnown,
@@ -27,7 +29,7 @@ from zelto_agents.facts import (
 )
 from zelto_agents.guard import guarded
 
-__all__ = ["Call"]
+__all__ = ["Call", "epoch"]
 
 logger = logging.getLogger("zelto_agents")
 
@@ -77,21 +79,21 @@ class Call:
         interrupted: bool = False,
     ) -> None:
         """Somebody said something: ``user``, ``assistant`` or ``system``."""
-        known = _ALIASES.get(role, role)
+        known = _ALIASES.get(role, role) if isinstance(role, str) else ""
         details: dict[str, Any] = {}
         if known not in _ROLES:
+            # Without the value: swapped arguments would put what was said into the log.
             logger.error(
-                "turn role %s is not one of user, assistant, system, tool; kept as assistant",
-                repr(role)[:40],
+                "a turn's role is not one of user, assistant, system, tool; kept as assistant"
             )
-            known, details = "assistant", {"refusedRole": str(role)}
+            known, details = "assistant", {"role": "unknown"}
         at = time.time()
         self.add(
             TurnSaid(
                 at=at,
                 id=f"turn-{at}-{next(self._numbers)}",
                 role=cast("Role", known),
-                text=str(text),
+                text=_text(text),
                 start=self._moment(start),
                 end=self._moment(end),
                 interrupted=interrupted,
@@ -114,32 +116,45 @@ class Call:
         now = time.time()
         began = self._moment(start)
         number = f"tool-{now}-{next(self._numbers)}"
-        self.add(ToolStarted(at=began or now, id=number, name=str(name), arguments=arguments))
+        self.add(
+            ToolStarted(
+                at=began or now, id=number, name=_text(name), arguments=plain_json(arguments)
+            )
+        )
         outcome = result if error is None else error
         ended = self._moment(end) or began or now
-        self.add(ToolEnded(at=ended, id=number, result=outcome, failed=error is not None))
+        self.add(
+            ToolEnded(at=ended, id=number, result=plain_json(outcome), failed=error is not None)
+        )
 
     @guarded
     def customer(
         self, number: str | None = None, name: str | None = None, *, source: Source = "argument"
     ) -> None:
         """Who is at the other end."""
-        self.add(CustomerKnown(at=time.time(), number=number, name=name, source=source))
+        self.add(
+            CustomerKnown(
+                at=time.time(),
+                number=_text(number) if number else None,
+                name=_text(name) if name else None,
+                source=source,
+            )
+        )
 
     @guarded
     def prompt(self, text: str, *, source: Source = "argument") -> None:
         """The agent's system prompt."""
-        self.add(PromptKnown(at=time.time(), text=str(text), source=source))
+        self.add(PromptKnown(at=time.time(), text=_text(text), source=source))
 
     @guarded
     def metadata(self, values: Mapping[str, Any]) -> None:
         """Free-form values, merged deeply into what is there."""
-        self.add(MetadataKnown(at=time.time(), values=dict(values)))
+        self.add(MetadataKnown(at=time.time(), values=_plain(values)))
 
     @guarded
     def recording(self, url: str) -> None:
         """Where the audio can be fetched; Zelto keeps a copy, so the URL may expire later."""
-        self.add(RecordingKnown(at=time.time(), url=str(url)))
+        self.add(RecordingKnown(at=time.time(), url=_text(url)))
 
     @guarded
     def cost(self, usd: float) -> None:
@@ -149,7 +164,7 @@ class Call:
     @guarded
     def usage(self, *parts: Mapping[str, Any]) -> None:
         """What the models consumed so far, a part for each provider and model."""
-        self.add(UsageKnown(at=time.time(), parts=tuple(dict(part) for part in parts)))
+        self.add(UsageKnown(at=time.time(), parts=tuple(_plain(part) for part in parts)))
 
     @guarded
     def end(
@@ -162,11 +177,14 @@ class Call:
             at: seconds since the epoch, if it ended before now.
             settled: False while a better reason may come within half a second.
         """
-        moment = time.time() if at is None else at
-        self.add(CallEnded(at=moment, reason=reason, settled=settled))
+        why = None if reason is None else _text(reason)
+        self.add(CallEnded(at=epoch(at), reason=why, settled=settled))
 
     def _moment(self, seconds: float | None) -> float | None:
-        return None if seconds is None else self.started_at + float(seconds)
+        try:
+            return None if seconds is None else self.started_at + float(seconds)
+        except (TypeError, ValueError):
+            return None
 
     def __enter__(self) -> Self:
         return self
@@ -179,3 +197,21 @@ class Call:
     ) -> None:
         failed = kind is not None and issubclass(kind, Exception)
         self.end("agent-error" if failed else None)
+
+
+def epoch(moment: object) -> float:
+    """Seconds since the epoch, of a number or a ``datetime``; now, if it is neither."""
+    if isinstance(moment, datetime):
+        return moment.timestamp()
+    if isinstance(moment, int | float) and math.isfinite(moment):
+        return float(moment)
+    return time.time()
+
+
+# Values are made plain where they come in: the host may change or reuse its own afterwards.
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else str(plain_json(value))
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    return cast("dict[str, Any]", plain_json(dict(values)))

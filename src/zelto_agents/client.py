@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-import time
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 from zelto_agents._delivery import Delivery
 from zelto_agents._work import CallFacts, Enrichment, Upload
-from zelto_agents.call import Call
-from zelto_agents.contract import CallIngest
+from zelto_agents.call import Call, epoch
+from zelto_agents.contract import CallIngest, plain_json
 from zelto_agents.facts import AgentKnown, CallEnded, CallStarted, ChannelKnown, Fact, Source
 from zelto_agents.fold import refusal
 from zelto_agents.guard import guarded
@@ -53,7 +52,6 @@ class Zelto:
         self.settings = settings or Settings.load(None, **arguments)
         self._delivery = Delivery.shared(self.settings)
         self._delivery.hosts.update(hosts or {})
-        self._open = False
 
     @property
     def hosts(self) -> dict[str, str]:
@@ -102,33 +100,43 @@ class Zelto:
             provider: ``zelto``, or ``livekit`` from its plugin.
             started_at: seconds since the epoch; now, by default.
         """
-        self._announce()
-        wanted = None if external_id is None else str(external_id)
+        wanted = None if external_id is None else _text(external_id)
         usable = wanted or str(uuid.uuid4())
         collected = CallFacts(redact)
-        began = time.time() if started_at is None else started_at
-        call = Call(usable, began, lambda fact: self._take(collected, fact))
-        call.add(CallStarted(at=began, external_id=usable, provider=provider))
+        call = Call(usable, epoch(started_at), lambda fact: self._take(collected, fact))
+        self._announce()
+        call.add(CallStarted(at=call.started_at, external_id=usable, provider=provider))
         if wanted == "":
             logger.error("external_id is empty; the call is kept as %s: pass a unique id", usable)
             call.metadata({"zelto": {"refused": {"externalId": {"value": "", "why": "empty"}}}})
-        _check("version", version, "argument version")
-        _check("agentId", agent_uuid, "argument agent_uuid")
-        _check("recordingUrl", recording_url, "argument recording_url")
         self._introduce(call, "argument", agent_id, version, uuid=agent_uuid, name=agent_name)
         self._introduce(call, "environment", self.settings.agent_id, self.settings.agent_version)
+        self._describe(call, channel, system_prompt, metadata, customer, recording_url)
+        return call
+
+    @guarded
+    def _describe(
+        self,
+        call: Call,
+        channel: str | None,
+        system_prompt: str | None,
+        metadata: Mapping[str, Any] | None,
+        customer: Mapping[str, str] | None,
+        recording_url: str | None,
+    ) -> None:
         if channel == "text":
-            call.add(ChannelKnown(at=began, channel="text"))
+            call.add(ChannelKnown(at=call.started_at, channel="text"))
         if system_prompt:
             call.prompt(system_prompt)
         if metadata:
             call.metadata(metadata)
+        if recording_url:
+            _check("recordingUrl", recording_url, "argument recording_url")
+            call.recording(recording_url)
         if customer:
             call.customer(customer.get("number"), customer.get("name"))
-        if recording_url:
-            call.recording(recording_url)
-        return call
 
+    @guarded
     def _introduce(
         self,
         call: Call,
@@ -140,16 +148,18 @@ class Zelto:
         name: str | None = None,
     ) -> None:
         if agent_id or version or uuid or name:
-            call.add(
-                AgentKnown(
-                    at=call.started_at,
-                    source=source,
-                    external_id=agent_id or None,
-                    uuid=uuid or None,
-                    name=name or None,
-                    version=version or None,
-                )
+            known = AgentKnown(
+                at=call.started_at,
+                source=source,
+                external_id=_text(agent_id) if agent_id else None,
+                uuid=_text(uuid) if uuid else None,
+                name=_text(name) if name else None,
+                version=_text(version) if version else None,
             )
+            if source == "argument":
+                _check("version", known.version, "argument version")
+                _check("agentId", known.uuid, "argument agent_uuid")
+            call.add(known)
 
     def _take(self, collected: CallFacts, fact: Fact) -> None:
         if self.settings.enabled:
@@ -172,18 +182,20 @@ class Zelto:
         before it has ended. ``cost`` is in US dollars.
         """
         refused: dict[str, Any] = {}
-        call: dict[str, Any] = {"endedReason": ended_reason}
+        call: dict[str, Any] = {
+            "endedReason": None if ended_reason is None else _text(ended_reason)
+        }
         for name, argument, value in (
             ("recordingUrl", "recording_url", recording_url),
-            ("cost", "cost", cost),
+            ("cost", "cost", None if cost is None else _number(cost)),
         ):
             why = value is not None and _check(name, value, f"argument {argument}")
             if why:
-                refused[name] = {"value": str(value)[:1000], "why": why}
+                refused[name] = {"value": _text(value)[:1000], "why": why}
             else:
                 call[name] = value
         if customer:
-            call["customer"] = {k: str(customer[k]) for k in ("number", "name") if customer.get(k)}
+            call["customer"] = {k: customer[k] for k in ("number", "name") if customer.get(k)}
         changes: dict[str, Any] = {"call": {k: v for k, v in call.items() if v is not None}}
         if metadata or refused:
             changes["metadata"] = dict(metadata or {})
@@ -191,7 +203,8 @@ class Zelto:
             changes["metadata"]["zelto"] = {"refused": refused}
         self._announce()
         if self.settings.enabled:
-            self._delivery.hand_over(Enrichment(str(external_id), changes))
+            plain = cast("dict[str, Any]", plain_json(changes))
+            self._delivery.hand_over(Enrichment(_text(external_id), plain))
 
     @guarded
     def upload(
@@ -226,17 +239,19 @@ class Zelto:
         try:
             return await asyncio.wait_for(asyncio.wrap_future(done), budget)
         except TimeoutError:
-            self._delivery.overran()
+            self._delivery.waited(budget)
             return False
 
     def close(self) -> None:
-        """Flush within the shutdown budget; the last client to close ends the thread.
+        """Flush within the shutdown budget; the last client to close also ends the thread.
 
         A later call starts it again.
         """
-        if self._open:
-            self._open = False
-            self._delivery.leave(self.settings.shutdown_budget)
+        self._delivery.clients.discard(self)
+        if self._delivery.clients:
+            self.flush()
+        else:
+            self._delivery.close(self.settings.shutdown_budget)
 
     async def aclose(self) -> None:
         """``close`` for async code."""
@@ -245,9 +260,7 @@ class Zelto:
 
     def _announce(self) -> None:
         """Be a client of the thread from now on, and say once what is wrong with the settings."""
-        if not self._open:
-            self._open = True
-            self._delivery.join()
+        self._delivery.clients.add(self)
         if self._delivery.announced:
             return
         self._delivery.announced = True
@@ -255,10 +268,12 @@ class Zelto:
         if not settings.enabled:
             return
         for problem in settings.problems:
-            logger.error("%s; calls are kept in %s", problem, settings.outbox)
+            logger.error("%s", problem)
+        if settings.base_url is None:
+            logger.error("without a usable base URL, calls are kept in %s", settings.outbox)
         if settings.api_key is None:
             logger.warning(
-                "ZELTO_API_KEY is not set: calls are kept in %s and sent once it is",
+                "ZELTO_API_KEY is not set (or not usable): calls are kept in %s until it is",
                 settings.outbox,
             )
         if settings.agent_version:
@@ -299,3 +314,14 @@ def _check(field: str, value: object, source: str) -> str | None:
             why,
         )
     return why
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else str(plain_json(value))
+
+
+def _number(value: object) -> float:
+    try:
+        return float(cast("Any", value))
+    except (TypeError, ValueError):
+        return float("nan")

@@ -25,6 +25,8 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 __all__ = [
+    "CANONICAL_PROVIDERS",
+    "NATIVE_PROVIDERS",
     "PROVIDERS",
     "UPLOAD_PATH",
     "VERSION_MAX",
@@ -46,7 +48,9 @@ __all__ = [
 ]
 
 UPLOAD_PATH = "/webhooks/calls"
-PROVIDERS = ("zelto", "livekit", "vapi", "retell")
+CANONICAL_PROVIDERS = ("zelto", "livekit")
+NATIVE_PROVIDERS = ("vapi", "retell")
+PROVIDERS = CANONICAL_PROVIDERS + NATIVE_PROVIDERS
 VERSION_MAX = 255
 
 Role = Literal["user", "assistant", "system", "tool"]
@@ -172,10 +176,13 @@ def plain_json(value: object, *, depth: int = 32) -> JsonValue:
     if depth <= 0:
         return "..."
     if isinstance(value, dict):
-        return {clean_text(str(k)): plain_json(v, depth=depth - 1) for k, v in value.items()}
+        return {str(plain_json(k)): plain_json(v, depth=depth - 1) for k, v in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [plain_json(item, depth=depth - 1) for item in value]
-    return clean_text(str(value))
+    try:
+        return clean_text(str(value))
+    except Exception:  # noqa: BLE001 - the host's own class
+        return f"[unreadable {type(value).__name__}]"
 
 
 def clean_text(text: str) -> str:

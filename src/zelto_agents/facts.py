@@ -145,7 +145,7 @@ class TurnSaid(Fact):
     ``typed`` turns were never speech. ``details`` go to ``metadata.zelto.turns``.
     """
 
-    SPOKEN = ("text",)
+    SPOKEN = ("text", "details")
     id: str
     role: Role
     text: str
@@ -200,6 +200,7 @@ class CallEnded(Fact):
     ``settled`` is False while a better reason may follow within a moment.
     """
 
+    SPOKEN = ("reason",)
     reason: str | None = None
     settled: bool = True
 
@@ -221,7 +222,7 @@ def redacted(fact: _F, redact: Callable[[str], str]) -> _F:
                 changed = None
             return changed if isinstance(changed, str) else "[redaction failed]"
         if isinstance(value, Mapping):
-            return {key: one(item) for key, item in value.items()}
+            return {one(key): one(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
             return [one(item) for item in value]
         return value

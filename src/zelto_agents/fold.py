@@ -82,10 +82,8 @@ def fold(facts: Iterable[Fact]) -> CallIngest:
         "transcript": {"turns": wire_turns} if wire_turns else None,
         "system_prompt": _prompt(ordered),
     }
-    metadata = merged(metadata, {"zelto": {k: v for k, v in notes.items() if v}})
-    body["metadata"] = (
-        plain_json({k: v for k, v in metadata.items() if v not in ({}, None)}) or None
-    )
+    kept = {name: note for name, note in notes.items() if note}
+    body["metadata"] = plain_json(merged(metadata, {"zelto": kept} if kept else {})) or None
     return CallIngest.model_validate(body, context={"agent": "later"})
 
 
@@ -102,10 +100,7 @@ def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
 
 def _in_order(facts: Iterable[Fact]) -> list[Fact]:
     """Finite times, each fact once, in the order of observation whatever order they come in."""
-    unique: dict[tuple[int, str], Fact] = {}
-    for fact in facts:
-        if math.isfinite(fact.at):
-            unique[fact.seq, repr(fact)] = fact
+    unique = {(f.seq, type(f).__name__): f for f in facts if math.isfinite(f.at)}
     return [unique[key] for key in sorted(unique)]
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Literal
 
-__all__ = ["Answer", "Verdict", "backoff", "classify", "retry_after"]
+__all__ = ["Action", "Answer", "Verdict", "backoff", "classify", "retry_after"]
 
 FIRST_RETRY = 1.0
 LAST_RETRY = 15 * 60.0

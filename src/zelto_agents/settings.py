@@ -7,6 +7,7 @@ because a typing error in a variable must not take an agent down.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Callable, Mapping
@@ -41,6 +42,7 @@ def is_loopback(url: str) -> bool:
 
 
 def _key(text: str) -> SecretStr:
+    text = text.strip()  # mounted secrets end in a newline
     if not text.isascii() or not text.isprintable() or " " in text:
         raise ValueError("a key has only printable ASCII characters and no spaces; copy it again")
     return SecretStr(text)
@@ -160,7 +162,7 @@ class Settings:
     base_url: str | None = DEFAULT_BASE_URL
     agent_id: str | None = None
     agent_version: str | None = None
-    outbox: Path = field(default_factory=lambda: Path(tempfile.gettempdir()) / "zelto-agents")
+    outbox: Path = Path("zelto-agents")
     retain: float = 86_400.0
     max_age: float = 7 * 86_400.0
     outbox_max_bytes: float = 256.0 * 1024 * 1024
@@ -193,7 +195,7 @@ class Settings:
             try:
                 values[variable.setting] = variable.parse(_as_text(given))
                 sources[variable.setting] = source
-            except (ValueError, TypeError) as why:
+            except (ValueError, TypeError, RuntimeError, OSError) as why:
                 problems.append(f"{source} is not usable: {why}")
                 if variable.setting == "base_url":
                     values["base_url"] = None
@@ -233,6 +235,8 @@ def _default_outbox(environ: Mapping[str, str]) -> Path:
     if state and Path(state).is_absolute():
         return Path(state) / "zelto-agents"
     home = environ.get("HOME") or environ.get("USERPROFILE")
-    if home and Path(home).is_dir():
-        return Path(home) / ".local" / "state" / "zelto-agents"
-    return Path(tempfile.gettempdir()) / "zelto-agents"
+    with contextlib.suppress(OSError):
+        if home and Path(home).is_dir():
+            return Path(home) / ".local" / "state" / "zelto-agents"
+        return Path(tempfile.gettempdir()) / "zelto-agents"
+    return Path("zelto-agents").absolute()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,31 +53,36 @@ def drain(
     if settings.api_key is None:
         raise _failure("ZELTO_API_KEY is not set: without a key nothing can be sent")
     try:
-        tally, left = anyio.run(_drain, settings)
+        tally, waiting, elsewhere = anyio.run(_drain, settings)
     except OutboxError as error:
         raise _failure(str(error)) from None
-    counts = asdict(tally) | {"waiting": left}
+    counts = asdict(tally) | {"waiting": waiting, "elsewhere": sum(elsewhere.values())}
     typer.echo(
         json.dumps(counts) if as_json else ", ".join(f"{n} {name}" for name, n in counts.items())
     )
-    if left:
+    for base_url, number in elsewhere.items():
+        typer.echo(f"{number} wait for {base_url}, which is not ZELTO_BASE_URL here", err=True)
+    if waiting or elsewhere:
         raise typer.Exit(1)
 
 
-async def _drain(settings: Settings) -> tuple[Tally, int]:
+async def _drain(settings: Settings) -> tuple[Tally, int, Counter[str]]:
     from zelto_agents._drain import Drainer
     from zelto_agents.outbox.sqlite import SqliteOutbox
 
     outbox = SqliteOutbox(settings.outbox, max_bytes=settings.outbox_max_bytes)
-    drainer = Drainer(settings)
+    drainer = Drainer(outbox, settings)
+    base_url = settings.base_url or ""
     try:
-        await drainer.sweep(outbox)
-        waits = ("due", "held", "awaited")
-        left = sum(delivery.state in waits for delivery in outbox.deliveries(settings.base_url))
+        outbox.readdress(base_url, now=time.time())
+        await drainer.sweep()
+        outbox.maintain(now=time.time(), retain=settings.retain, max_age=settings.max_age)
+        waiting = Counter(d.base_url for d in outbox.deliveries() if d.state in ("due", "held"))
     finally:
         await drainer.aclose()
         outbox.close()
-    return drainer.tally, left
+    here = waiting.pop(base_url, 0)
+    return drainer.tally, here, waiting
 
 
 def _failure(text: str) -> typer.Exit:

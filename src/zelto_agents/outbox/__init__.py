@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from zelto_agents.contract import NATIVE_PROVIDERS
 from zelto_agents.fold import merged
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "HeldFor",
     "Outbox",
     "OutboxError",
+    "OutboxFullError",
     "Outcome",
     "State",
 ]
@@ -32,6 +34,10 @@ HeldFor = Literal["key", "agent"]
 
 class OutboxError(Exception):
     """The outbox cannot do what was asked; the text says what was wrong and what to do."""
+
+
+class OutboxFullError(OutboxError):
+    """The outbox holds as much as it may; what it holds can still be delivered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +74,11 @@ class Claim:
         Args:
             agent_id: the agent reference of a document that has none.
         """
-        if self.changes is None and (agent_id is None or self.provider in ("vapi", "retell")):
+        if self.changes is None and (agent_id is None or self.provider in NATIVE_PROVIDERS):
             return self.document
-        body: dict[str, Any] = json.loads(self.document)
+        body: Any = json.loads(self.document)
+        if not isinstance(body, dict):
+            return self.document
         if self.changes is not None:
             body = merged(body, json.loads(self.changes))
         if agent_id and "agent" not in body and "agentId" not in body:
@@ -127,8 +135,12 @@ class Outbox(Protocol):
 
     def enrich(
         self, base_url: str, external_id: str, changes: Mapping[str, Any], *, now: float
-    ) -> State:
-        """Merge changes into the newest revision, or keep them until its document comes."""
+    ) -> int:
+        """Merge changes into the newest revision, or keep them until its document comes.
+
+        Returns:
+            The revision that holds them; 0 while there is no document.
+        """
         ...
 
     def claim(
@@ -160,7 +172,11 @@ class Outbox(Protocol):
         ...
 
     def readdress(self, base_url: str, *, now: float) -> int:
-        """Give deliveries that were put without a usable base URL this one; how many."""
+        """Give this base URL to deliveries that were put without one, or that met no API there.
+
+        Returns:
+            How many.
+        """
         ...
 
     def maintain(self, *, now: float, retain: float, max_age: float) -> int:

@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import sqlite3
-import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,55 +21,17 @@ from zelto_agents.outbox import (
     Gatekeeper,
     HeldFor,
     OutboxError,
+    OutboxFullError,
     Outcome,
-    State,
 )
-
-try:
-    import fcntl
-except ImportError:  # Windows: SQLite's own locks have to do
-    fcntl = None  # type: ignore[assignment]
+from zelto_agents.outbox import _statements as sql
+from zelto_agents.outbox._files import acquire, explained, lock_file, private_file, release
 
 __all__ = ["SqliteOutbox"]
 
 FILE_NAME = "outbox.sqlite3"
 DEAD_KEPT = 30 * 86_400.0
 DETAILS_KEPT = 2048
-SCHEMA_VERSION = 1
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS delivery (
-  id INTEGER PRIMARY KEY,
-  base_url TEXT NOT NULL,
-  external_id TEXT NOT NULL,
-  provider TEXT NOT NULL,
-  state TEXT NOT NULL,
-  revision INTEGER NOT NULL,
-  due_at REAL NOT NULL,
-  lease_until REAL NOT NULL DEFAULT 0,
-  fence INTEGER NOT NULL DEFAULT 0,
-  attempts INTEGER NOT NULL DEFAULT 0,
-  failures INTEGER NOT NULL DEFAULT 0,
-  held_for TEXT,
-  key_mark TEXT,
-  status INTEGER,
-  details TEXT NOT NULL DEFAULT '',
-  created_at REAL NOT NULL,
-  updated_at REAL NOT NULL,
-  document BLOB,
-  changes BLOB,
-  UNIQUE (base_url, external_id)
-);
-CREATE INDEX IF NOT EXISTS delivery_due ON delivery (base_url, state, due_at);
-"""
-
-# Each is answered by the index in the order that is asked for, however many wait.
-_FREE = "base_url = :base_url AND lease_until <= :now"
-_DUE = f"{_FREE} AND state = 'due' AND due_at <= :now"
-_HELD = f"""{_FREE} AND state = 'held' AND (
-    (held_for = 'key' AND (due_at <= :now OR key_mark IS NOT :key_mark))
-    OR (held_for = 'agent' AND :agent_id IS NOT NULL))"""
-_ASKED_FOR = f"{_FREE} AND state = 'due' AND external_id = :external_id"
 
 
 class SqliteOutbox:
@@ -86,41 +47,44 @@ class SqliteOutbox:
 
     def __init__(self, folder: Path | None, *, max_bytes: float = 256 * 1024 * 1024) -> None:
         self._max_bytes = max_bytes
+        self._folder = folder
         self._lock: int | None = None
-        with _explained(folder):
-            path = ":memory:" if folder is None else str(_private_file(folder, FILE_NAME))
-            if folder is not None and fcntl is not None:
-                lock_path = _private_file(folder, "outbox.lock")
-                self._lock = os.open(lock_path, os.O_RDWR | os.O_CLOEXEC)
+        with contextlib.ExitStack() as undo, explained(folder):
+            path = ":memory:" if folder is None else str(private_file(folder, FILE_NAME))
+            if folder is not None:
+                self._lock = lock_file(folder)
+            if self._lock is not None:
+                undo.callback(os.close, self._lock)
             self._db = sqlite3.connect(
                 path, timeout=5, isolation_level=None, check_same_thread=False
             )
-            self._folder = folder
+            undo.callback(self._db.close)
             with self._locked():
                 self._prepare()
+            undo.pop_all()
 
     def _prepare(self) -> None:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
             self._db.execute(f"PRAGMA {pragma}")
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version > SCHEMA_VERSION:
+        if version > sql.SCHEMA_VERSION:
             raise OutboxError(
                 f"the outbox in {self._folder} was written by a newer zelto-agents "
                 f"(format {version}): upgrade, or set ZELTO_OUTBOX to another folder"
             )
-        if version < SCHEMA_VERSION:
-            self._db.executescript(f"{_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION};")
+        if version < sql.SCHEMA_VERSION:
+            self._db.executescript(f"{sql.SCHEMA} PRAGMA user_version = {sql.SCHEMA_VERSION};")
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         if self._lock is None:
             yield
             return
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        acquire(self._lock)
         try:
             yield
         finally:
-            fcntl.flock(self._lock, fcntl.LOCK_UN)
+            release(self._lock)
 
     @contextlib.contextmanager
     def _write(self, *, synced: bool = True) -> Iterator[sqlite3.Connection]:
@@ -128,7 +92,7 @@ class SqliteOutbox:
 
         A claim or an answer that a power failure undoes costs a second, harmless send.
         """
-        with _explained(self._folder), self._locked():
+        with explained(self._folder), self._locked():
             self._db.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -140,15 +104,21 @@ class SqliteOutbox:
                 raise
 
     def _room_for(self, size: int) -> None:
+        """Make room by purging what was sent, the oldest first; refuse if that is not enough."""
+        while self._used() + size > self._max_bytes:
+            purged = self._db.execute(sql.PURGE_SENT).rowcount
+            if not purged:
+                raise OutboxFullError(
+                    f"the outbox in {self._folder} holds its {self._max_bytes:.0f} bytes of calls "
+                    "that wait: deliver them, or raise ZELTO_OUTBOX_MAX_BYTES"
+                )
+
+    def _used(self) -> int:
         pages, free, page = (
             self._db.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("page_count", "freelist_count", "page_size")
         )
-        if (pages - free) * page + size > self._max_bytes:
-            raise OutboxError(
-                f"the outbox in {self._folder} holds its {self._max_bytes:.0f} bytes: "
-                "deliver what waits, or raise ZELTO_OUTBOX_MAX_BYTES"
-            )
+        return int((pages - free) * page)
 
     def put(
         self,
@@ -165,14 +135,7 @@ class SqliteOutbox:
         with self._write() as db:
             self._room_for(len(document))
             db.execute(
-                """INSERT INTO delivery (base_url, external_id, provider, state, revision, due_at,
-                     held_for, created_at, updated_at, document)
-                   VALUES (:base_url, :external_id, :provider, :state, 1, :due_at,
-                     :held_for, :now, :now, :document)
-                   ON CONFLICT (base_url, external_id) DO UPDATE SET
-                     provider = :provider, state = :state, revision = revision + 1,
-                     due_at = :due_at, held_for = :held_for, failures = 0, status = NULL,
-                     details = '', updated_at = :now, document = :document""",
+                sql.PUT,
                 {
                     "base_url": base_url,
                     "external_id": external_id,
@@ -184,39 +147,43 @@ class SqliteOutbox:
                     "document": document,
                 },
             )
-            (revision,) = db.execute(
-                "SELECT revision FROM delivery WHERE base_url = ? AND external_id = ?",
-                (base_url, external_id),
-            ).fetchone()
-            return int(revision)
+            return self._revision(base_url, external_id)
+
+    def _revision(self, base_url: str, external_id: str) -> int:
+        (revision,) = self._db.execute(
+            "SELECT revision FROM delivery WHERE base_url = ? AND external_id = ?",
+            (base_url, external_id),
+        ).fetchone()
+        return int(revision)
 
     def enrich(
         self, base_url: str, external_id: str, changes: Mapping[str, Any], *, now: float
-    ) -> State:
+    ) -> int:
         """See ``Outbox.enrich``."""
         with self._write() as db:
             row = db.execute(
-                "SELECT state, changes FROM delivery WHERE base_url = ? AND external_id = ?",
+                """SELECT changes, document IS NULL FROM delivery
+                   WHERE base_url = ? AND external_id = ?""",
                 (base_url, external_id),
             ).fetchone()
-            earlier = json.loads(row[1]) if row and row[1] else {}
+            earlier = json.loads(row[0]) if row and row[0] else {}
             packed = json.dumps(merged(earlier, changes), separators=(",", ":")).encode()
-            if row is None:
+            if row is None or row[1]:
                 db.execute(
-                    """INSERT INTO delivery (base_url, external_id, provider, state, revision,
-                         due_at, created_at, updated_at, changes)
-                       VALUES (?, ?, '', 'awaited', 0, 0, ?, ?, ?)""",
-                    (base_url, external_id, now, now, packed),
+                    sql.AWAIT,
+                    {
+                        "base_url": base_url,
+                        "external_id": external_id,
+                        "now": now,
+                        "changes": packed,
+                    },
                 )
-                return "awaited"
-            state: State = row[0] if row[0] in ("awaited", "held") else "due"
+                return 0
             db.execute(
-                """UPDATE delivery SET changes = ?, state = ?, updated_at = ?, failures = 0,
-                     revision = revision + 1, due_at = CASE state WHEN 'due' THEN due_at ELSE 0 END
-                   WHERE base_url = ? AND external_id = ?""",
-                (packed, state, now, base_url, external_id),
+                sql.ENRICH,
+                (packed, now, base_url, external_id),
             )
-            return state
+            return self._revision(base_url, external_id)
 
     def claim(
         self,
@@ -238,7 +205,7 @@ class SqliteOutbox:
         }
         rows: list[Any] = []
         with self._write(synced=False) as db:
-            for which in (_DUE, _HELD) if external_id is None else (_ASKED_FOR,):
+            for which in (sql.DUE, sql.HELD) if external_id is None else (sql.ASKED_FOR,):
                 rows += db.execute(
                     f"""SELECT id, external_id, provider, revision, fence + 1, attempts + 1,
                           failures, document, changes
@@ -246,8 +213,7 @@ class SqliteOutbox:
                     {**values, "limit": limit - len(rows)},
                 ).fetchall()
             db.executemany(
-                """UPDATE delivery SET lease_until = ?, fence = fence + 1, attempts = attempts + 1
-                   WHERE id = ?""",
+                sql.CLAIM,
                 [(now + lease, row[0]) for row in rows],
             )
         return [Claim(base_url, *row[1:]) for row in rows]
@@ -256,13 +222,7 @@ class SqliteOutbox:
         """See ``Outbox.settle``."""
         with self._write(synced=False) as db:
             changed = db.execute(
-                """UPDATE delivery SET lease_until = 0, failures = failures + :failed,
-                     status = :status, details = :details, updated_at = :now,
-                     state = CASE WHEN revision > :revision THEN state ELSE :state END,
-                     due_at = CASE WHEN revision > :revision THEN due_at ELSE :due_at END,
-                     held_for = CASE WHEN revision > :revision THEN held_for ELSE :held_for END,
-                     key_mark = :key_mark
-                   WHERE base_url = :base_url AND external_id = :external_id AND fence = :fence""",
+                sql.SETTLE,
                 {
                     "status": outcome.status,
                     "details": outcome.details[:DETAILS_KEPT],
@@ -282,21 +242,18 @@ class SqliteOutbox:
 
     def next_due(self, base_url: str) -> float | None:
         """See ``Outbox.next_due``."""
-        with _explained(self._folder):
+        with explained(self._folder):
             (moment,) = self._db.execute(
-                """SELECT MIN(MAX(due_at, lease_until)) FROM delivery
-                   WHERE base_url = ? AND state IN ('due', 'held')""",
+                sql.NEXT_DUE,
                 (base_url,),
             ).fetchone()
         return None if moment is None else float(moment)
 
     def deliveries(self, base_url: str | None = None) -> list[Delivery]:
         """See ``Outbox.deliveries``."""
-        with _explained(self._folder):
+        with explained(self._folder):
             rows = self._db.execute(
-                """SELECT base_url, external_id, provider, state, revision, attempts, due_at,
-                     created_at, updated_at, LENGTH(COALESCE(document, changes)), status, details
-                   FROM delivery WHERE :base_url IS NULL OR base_url = :base_url ORDER BY id""",
+                sql.DELIVERIES,
                 {"base_url": base_url},
             ).fetchall()
         return [Delivery(*row) for row in rows]
@@ -304,72 +261,64 @@ class SqliteOutbox:
     def readdress(self, base_url: str, *, now: float) -> int:
         """See ``Outbox.readdress``."""
         with self._write() as db:
-            return db.execute(
-                """UPDATE OR REPLACE delivery SET base_url = ?, updated_at = ?
-                   WHERE base_url = ''""",
-                (base_url, now),
-            ).rowcount
+            rows = db.execute(sql.HOMELESS, (base_url, now)).fetchall()
+            for row_id, external_id, *content in rows:
+                there = db.execute(
+                    """SELECT id, document, changes, updated_at FROM delivery
+                       WHERE base_url = ? AND external_id = ?""",
+                    (base_url, external_id),
+                ).fetchone()
+                if there is None:
+                    db.execute(sql.MOVE, (base_url, row_id))
+                else:
+                    db.execute("DELETE FROM delivery WHERE id = ?", (row_id,))
+                    self._join(there, content, now)
+            return len(rows)
+
+    def _join(self, there: Any, moved: Any, now: float) -> None:
+        """Two rows of one call in one: the newer document, and every enrichment."""
+        row_id, document, changes, updated_at = there
+        provider, moved_document, moved_changes, moved_at = moved
+        if document is None or (moved_document and moved_at > updated_at):
+            document = moved_document
+        together: dict[str, Any] = {}
+        for one in (changes, moved_changes):
+            together = merged(together, json.loads(one) if one else {})
+        packed = json.dumps(together).encode() if together else None
+        self._db.execute(sql.JOIN, (document, packed, provider, document, now, row_id))
 
     def maintain(self, *, now: float, retain: float, max_age: float) -> int:
         """See ``Outbox.maintain``."""
         with self._write() as db:
             db.execute(
-                """DELETE FROM delivery WHERE lease_until <= :now AND (
-                     (state = 'sent' AND updated_at <= :now - :retain)
-                     OR (state = 'dead' AND updated_at <= :now - :dead_kept))""",
+                sql.PURGE,
                 {"now": now, "retain": retain, "dead_kept": DEAD_KEPT},
             )
             return db.execute(
-                """UPDATE delivery SET state = 'dead', updated_at = :now,
-                     details = 'waited longer than ZELTO_MAX_AGE; ' || details
-                   WHERE state IN ('due', 'held', 'awaited') AND lease_until <= :now
-                     AND created_at <= :now - :max_age""",
+                sql.EXPIRE,
                 {"now": now, "max_age": max_age},
             ).rowcount
 
+    def contents(self) -> list[tuple[Claim, HeldFor | None, float]]:
+        """What is not in flight: its content, what it is held for, when it is due."""
+        with explained(self._folder):
+            rows = self._db.execute(sql.CONTENTS).fetchall()
+        return [(Claim(*row[:9]), row[9], row[10]) for row in rows]
+
+    def forget(self, base_url: str, external_id: str) -> None:
+        """Drop a delivery that is safe elsewhere."""
+        with self._write() as db:
+            db.execute(
+                "DELETE FROM delivery WHERE base_url = ? AND external_id = ?",
+                (base_url, external_id),
+            )
+
     def close(self) -> None:
         """See ``Outbox.close``; the last one to close folds the write-ahead log in."""
-        with _explained(self._folder), self._locked():
-            self._db.close()
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
-
-
-@contextlib.contextmanager
-def _explained(folder: Path | None) -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.Error, OSError) as fault:
-        raise OutboxError(
-            f"the outbox in {folder} cannot be used ({type(fault).__name__}: {fault}): "
-            "check the disk and its permissions, or set ZELTO_OUTBOX to another folder"
-        ) from fault
-
-
-def _private_file(folder: Path, name: str) -> Path:
-    """The file, made 0600 in a folder made 0700: transcripts are nobody else's."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    facts = folder.lstat()
-    if stat.S_ISLNK(facts.st_mode) or not stat.S_ISDIR(facts.st_mode):
-        raise OutboxError(f"the outbox {folder} is a link or a file, not a folder of its own")
-    if hasattr(os, "getuid"):
-        if facts.st_uid != os.getuid():
-            raise OutboxError(f"the outbox {folder} belongs to another user: set ZELTO_OUTBOX")
-        if stat.S_IMODE(facts.st_mode) != 0o700:
-            _tighten(folder)
-    path = folder / name
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    if stat.S_IMODE(path.stat().st_mode) != 0o600:
-        path.chmod(0o600)
-    return path
-
-
-def _tighten(folder: Path) -> None:
-    """Close a folder of ours to others; one that holds other things is not ours to change."""
-    if any(not entry.name.startswith("outbox.") for entry in folder.iterdir()):
-        raise OutboxError(
-            f"the folder {folder} is open to other users and holds other files: "
-            "set ZELTO_OUTBOX to a folder of its own, or run chmod 700 on this one"
-        )
-    folder.chmod(0o700)
+        try:
+            with explained(self._folder), self._locked():
+                self._db.close()
+        finally:
+            if self._lock is not None:
+                os.close(self._lock)
+                self._lock = None

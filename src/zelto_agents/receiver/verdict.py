@@ -8,13 +8,12 @@ from typing import Literal, NoReturn
 
 from pydantic import JsonValue, ValidationError
 
-from zelto_agents.contract import PROVIDERS, CallIngest, describe, plain_json
+from zelto_agents.contract import NATIVE_PROVIDERS, PROVIDERS, CallIngest, describe, plain_json
 
 __all__ = ["DEFAULT_PROVIDER", "State", "Verdict", "judge"]
 
 State = Literal["received", "ingested", "unconnected", "ignored", "failed", "rejected"]
 DEFAULT_PROVIDER = "zelto"
-NATIVE_PROVIDERS = ("vapi", "retell")
 
 Faults = list[dict[str, str]]
 

@@ -11,7 +11,7 @@ from typing import Any
 from livekit.agents import AgentSession, JobContext, get_job_context
 from livekit.agents import __version__ as livekit_version
 
-from zelto_agents import Call, Zelto
+from zelto_agents import Call, Settings, Zelto
 from zelto_agents.facts import AgentKnown, MetadataKnown
 
 from ._session import SessionWatch
@@ -96,7 +96,7 @@ def attach(
         return watch.call
     except Exception as fault:  # noqa: BLE001 - the call comes first
         logger.error("attach failed (%s); this call is not collected", type(fault).__name__)
-        return Zelto(enabled=False).call()
+        return Zelto(settings=Settings(enabled=False)).call()
 
 
 def _job_context() -> JobContext | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -64,7 +65,8 @@ class SessionWatch:
         open_call: Callable[[], Call],
     ) -> None:
         self.call = open_call()
-        self._session = session
+        # A strong reference would keep the session, which holds our handlers, alive for ever.
+        self._session_ref = weakref.ref(session)
         self._ctx = ctx
         self._client = client
         self._open_call = open_call
@@ -75,6 +77,13 @@ class SessionWatch:
         self._closed = asyncio.Event()
         self._speaking: dict[str, float] = {}
         self._first_words: float | None = None
+
+    @property
+    def _session(self) -> AgentSession[Any]:
+        session = self._session_ref()
+        if session is None:
+            raise ReferenceError("the session is gone")
+        return session
 
     def start(self) -> None:
         """Subscribe, and catch up with what the session has recorded so far."""
@@ -106,7 +115,7 @@ class SessionWatch:
             self._room.look_around()
             return
         if self._close is not None:
-            self._close = None
+            self._close = self._heard_audio = None
             self._closed.clear()
             self._room.reset()
             self.call = self._open_call()
@@ -188,6 +197,7 @@ class SessionWatch:
 
     def _on_state(self, role: Any, event: Any) -> None:
         if event.new_state == "speaking":
+            self._heard_audio = self._heard_audio or role == "user"
             self._speaking[role] = event.created_at
         elif event.old_state == "speaking" and role in self._speaking:
             start = self._speaking.pop(role)
@@ -282,7 +292,7 @@ class SessionWatch:
     def _tells_more(self, shutdown: str) -> bool:
         """Whether the job's reason explains the end of the session, and did not just follow it."""
         if self._close is None:
-            return self._began
+            return True  # a caller who hung up before the first event was a caller all the same
         close, at = self._close
         if close not in _VAGUE:
             return shutdown == "job crashed"
