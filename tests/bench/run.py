@@ -73,18 +73,22 @@ def milliseconds(samples: list[float]) -> dict[str, float]:
 def hand_over() -> dict[str, Any]:
     """One fact on the host's event loop, while the delivery thread works; microseconds."""
 
+    ends: list[float] = []
+
     async def host(zelto: Zelto) -> list[float]:
         samples = []
-        for _ in range(10):
+        for _ in range(30):
             call = zelto.call(agent_id="bench")
-            for number in range(300):
+            for number in range(100):
                 at = time.time()
                 fact = TurnSaid(at=at, id=str(number), role="user", text="Hello.", start=at)
                 before = time.perf_counter()
                 call.add(fact)
                 samples.append(time.perf_counter() - before)
                 await asyncio.sleep(0.001)
+            before = time.perf_counter()
             call.end()
+            ends.append(time.perf_counter() - before)
         return samples
 
     with quick_server() as url, tempfile.TemporaryDirectory() as folder:
@@ -96,6 +100,7 @@ def hand_over() -> dict[str, Any]:
     return {
         "median_us": round(statistics.median(ordered) * 1e6, 1),
         "p99_us": round(ordered[int(len(ordered) * 0.99)] * 1e6, 1),
+        "end_of_call_median_us": round(statistics.median(ends) * 1e6, 1),
     }
 
 
@@ -165,12 +170,12 @@ def drain() -> dict[str, Any]:
 
     async def ours(settings: Settings) -> float:
         outbox = SqliteOutbox(settings.outbox)
-        drainer = Drainer(settings)
+        drainer = Drainer(outbox, settings)
         await drainer.warm_up()
         for number in range(DOCUMENTS):
             outbox.put(settings.base_url or "", f"c{number}", body, provider="zelto", now=1.0)
         before = time.perf_counter()
-        await drainer.sweep(outbox)
+        await drainer.sweep()
         seconds = time.perf_counter() - before
         assert drainer.tally.sent == DOCUMENTS
         await drainer.aclose()

@@ -1,6 +1,6 @@
 """A worker whose call takes three seconds; run as a program, it plays one job to its end.
 
-python short_worker.py [process|thread|spoiled]
+python short_worker.py [process|thread|spoiled|unstarted]
 
 Prints one JSON line: when the job was over (seconds since the epoch), and how it ended.
 """
@@ -44,6 +44,9 @@ async def entrypoint(ctx: JobContext) -> None:
 
         ctx.add_shutdown_callback(spoil)
     zelto.attach(session, agent_id="greeter")
+    if ctx.job.room.name == "unstarted":
+        ctx.shutdown("gone before the start")
+        return
     call.connect(session)
     await session.start(agent=Greeter(), room=ctx.room)
 

@@ -76,6 +76,19 @@ def test_a_call_arrives_from_a_job(kind: str, receiver: RunningReceiver, tmp_pat
     assert livekit["disconnectReason"] == "CLIENT_INITIATED"
 
 
+def test_a_caller_who_was_gone_before_the_session_started_is_an_unconnected_dial(
+    receiver: RunningReceiver, tmp_path: Path
+):
+    run_job("unstarted", receiver.url, receiver.key or "", tmp_path / "outbox")
+    receiver.wait_until_ingested()
+    (delivery,) = receiver.deliveries()
+    assert delivery["state"] == "unconnected"
+    body = json.loads(receiver.raw_body(delivery["id"]) or b"")
+    assert body["call"]["endedReason"] == "gone before the start"
+    assert body["metadata"]["livekit"]["roomName"] == "unstarted"
+    assert "transcript" not in body
+
+
 def test_with_the_receiver_down_the_job_ends_in_time_and_another_process_sends_the_call(
     receiver: RunningReceiver, tmp_path: Path
 ):

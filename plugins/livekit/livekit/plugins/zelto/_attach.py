@@ -63,40 +63,51 @@ def attach(
         The call, for what only your code knows: ``call.metadata({...})``, ``call.recording(url)``.
     """
     try:
-        with _lock:
-            known = _watches.get(session)
-        if known is not None:
-            return known.call
-        ctx = ctx or _job_context()
-        client = zelto or Zelto.shared()
-        client.hosts.setdefault("livekit-agents", livekit_version)
-        client.hosts.setdefault("livekit-plugins-zelto", __version__)
-
-        def open_call() -> Call:
-            call = client.call(
-                external_id or _external_id(ctx),
-                agent_id=agent_id,
-                agent_uuid=agent_uuid,
-                agent_name=agent_name,
-                version=version,
-                system_prompt=system_prompt,
-                metadata=metadata,
-                customer=customer,
-                recording_url=recording_url,
-                redact=redact,
-                provider="livekit",
-            )
-            _describe(call, ctx)
-            return call
-
-        watch = SessionWatch(session, ctx, client, open_call)
-        with _lock:
-            _watches[session] = watch
-        watch.start()
-        return watch.call
+        return _watched(
+            session,
+            ctx or _job_context(),
+            zelto or Zelto.shared(),
+            external_id,
+            agent_id=agent_id,
+            agent_uuid=agent_uuid,
+            agent_name=agent_name,
+            version=version,
+            system_prompt=system_prompt,
+            metadata=metadata,
+            customer=customer,
+            recording_url=recording_url,
+            redact=redact,
+        ).call
     except Exception as fault:  # noqa: BLE001 - the call comes first
         logger.error("attach failed (%s); this call is not collected", type(fault).__name__)
         return Zelto(settings=Settings(enabled=False)).call()
+
+
+def _watched(
+    session: AgentSession[Any],
+    ctx: JobContext | None,
+    client: Zelto,
+    external_id: str | None,
+    **options: Any,
+) -> SessionWatch:
+    with _lock:
+        known = _watches.get(session)
+    if known is not None:
+        return known
+    client.hosts.setdefault("livekit-agents", livekit_version)
+    client.hosts.setdefault("livekit-plugins-zelto", __version__)
+
+    def open_call() -> Call:
+        wanted = _external_id(ctx) if external_id is None else external_id
+        call = client.call(wanted, provider="livekit", **options)
+        _describe(call, ctx)
+        return call
+
+    watch = SessionWatch(session, ctx, client, open_call)
+    with _lock:
+        _watches[session] = watch
+    watch.start()
+    return watch
 
 
 def _job_context() -> JobContext | None:
