@@ -44,7 +44,7 @@ def test_an_argument_beats_the_environment_and_an_empty_string_is_unset():
     [
         ("ZELTO_BASE_URL", "api.zelto.ai", "expected a URL such as"),
         ("ZELTO_BASE_URL", "htp://x", "expected a URL such as"),
-        ("ZELTO_BASE_URL", "https://x:port/", "Port could not be cast"),
+        ("ZELTO_BASE_URL", "https://x:port/", "expected a URL such as"),
         ("ZELTO_BASE_URL", "https://me:secret@x.example", "expected no user"),
         ("ZELTO_RETAIN", "a day", "expected a number of seconds, 0 or more"),
         ("ZELTO_RETAIN", "-1", "expected a number of seconds, 0 or more"),

@@ -185,3 +185,21 @@ def test_a_slow_resolver_does_not_hold_the_end_of_the_process(tmp_path: Path):
     }
     subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=20)
     assert [d.state for d in waiting(tmp_path / "outbox")] == ["due"]
+
+
+def test_a_dead_letter_does_not_cloud_what_is_flushed_after_it(tmp_path: Path):
+    with ScriptedServer(400, 200) as server:
+        with Zelto(settings=settings_for(server.url, tmp_path)) as zelto:
+            talk(zelto, "bad")
+            assert not zelto.flush()
+            talk(zelto, "good")
+            assert zelto.flush()
+
+
+def test_an_enrichment_of_a_call_that_nobody_knows_is_said(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+):
+    with Zelto(settings=settings) as zelto:
+        zelto.enrich("misspelt", cost=1)
+        zelto.flush()
+    assert "no call misspelt is kept here (yet): its enrichment waits for it" in caplog.text

@@ -186,6 +186,9 @@ def closing_table(conversations: list[Conversation], settings: Settings) -> Tabl
 
 async def main(*, once: bool) -> int:
     """Play, check and show; then stay until Ctrl-C, unless ``once``."""
+    this = asyncio.current_task()
+    if this is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
     with tempfile.TemporaryDirectory(prefix="zelto-demo-") as folder:
         receiver = Receiver(Path(folder))
         await receiver.up()
@@ -230,5 +233,5 @@ def _free_port() -> int:
 if __name__ == "__main__":
     try:
         sys.exit(asyncio.run(main(once="--once" in sys.argv)))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         sys.exit(0)

@@ -34,7 +34,7 @@ def _plugins() -> dict[str, Any]:
             name: importlib.import_module(f"livekit.plugins.{name}") for name in [*KEYS, "silero"]
         }
     except ImportError as error:
-        raise SystemExit(f"{error}. Install the models: uv sync --extra models") from error
+        raise SystemExit(f"{error}. Install the models: see README.md") from error
 
 
 PLUGINS = _plugins()

@@ -60,7 +60,7 @@ class Drainer:
         settings: base URL and key.
         hosts: names and versions of the frameworks, for the ``User-Agent``.
         trouble: says what goes wrong.
-        on_sent: is told of each revision that has arrived.
+        on_verdict: is told what became of each attempt.
     """
 
     def __init__(
@@ -70,14 +70,14 @@ class Drainer:
         *,
         hosts: Mapping[str, str] | None = None,
         trouble: Trouble | None = None,
-        on_sent: Callable[[Claim], None] = lambda _: None,
+        on_verdict: Callable[[Claim, Verdict], None] = lambda *_: None,
     ) -> None:
         self.tally = Tally()
         self._outbox = outbox
         self._settings = settings
         self._hosts = hosts if hosts is not None else {}
         self._trouble = trouble or Trouble()
-        self._on_sent = on_sent
+        self._on_verdict = on_verdict
         self._uploader: Uploader | None = None
         self._making = anyio.Lock()
         self._flying: dict[str, anyio.Event] = {}
@@ -203,6 +203,7 @@ class Drainer:
         except OutboxError as fault:
             # The lease runs out and somebody sends it again, which is harmless.
             self._trouble.say(logging.ERROR, "settle", "an answer could not be noted: %s", fault)
+        self._on_verdict(claim, verdict)
         self._explain(claim, verdict)
 
     def _explain(self, claim: Claim, verdict: Verdict) -> None:
@@ -210,7 +211,6 @@ class Drainer:
         if verdict.action == "sent":
             self.tally.sent += 1
             logger.debug("call %s revision %d sent", claim.external_id, claim.revision)
-            self._on_sent(claim)
         elif verdict.action == "dead":
             self.tally.dead += 1
             logger.error(

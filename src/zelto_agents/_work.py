@@ -30,6 +30,7 @@ from zelto_agents.fold import fold
 from zelto_agents.outbox import Claim, HeldFor, Outbox, OutboxError
 from zelto_agents.outbox.sqlite import SqliteOutbox
 from zelto_agents.outbox.steady import SteadyOutbox
+from zelto_agents.policy import Verdict
 from zelto_agents.settings import Settings
 
 __all__ = ["CallFacts", "Enrichment", "Flush", "Item", "Upload", "Work", "open_outbox"]
@@ -138,12 +139,13 @@ class Work:
         self._trouble = trouble
         self._wake = wake
         self._drainer = Drainer(
-            outbox, settings, hosts=hosts, trouble=trouble, on_sent=self._on_sent
+            outbox, settings, hosts=hosts, trouble=trouble, on_verdict=self._on_verdict
         )
         self._ended: dict[int, CallFacts] = {}
         self._flushes: list[Future[bool]] = []
         self._sending: dict[str, anyio.Event] = {}
         self._unsent: dict[str, int] = {}
+        self._buried: set[str] = set()
         self._sweeping = False
         # Imports and the first sweep wait, so that they do not compete with the call's own start.
         self._next_sweep = time.time() + FIRST_SWEEP
@@ -152,7 +154,8 @@ class Work:
 
     @property
     def _base_url(self) -> str:
-        return self._settings.base_url or ""
+        """Without a key nobody has said yet whose account the calls belong to, and where it is."""
+        return (self._settings.base_url or "") if self._settings.api_key else ""
 
     @contextlib.contextmanager
     def _guarded(self, what: str) -> Iterator[None]:
@@ -242,6 +245,10 @@ class Work:
         if revision:
             self._unsent[external_id] = revision
             self._send_soon(external_id, 0.0)
+        else:
+            logger.warning(
+                "no call %s is kept here (yet): its enrichment waits for it", external_id
+            )
 
     def _send_soon(self, external_id: str, delay: float) -> None:
         """One direct attempt; a revision that comes meanwhile goes out right after."""
@@ -267,17 +274,24 @@ class Work:
             del self._sending[external_id]
             self._answer_flushes()
 
-    def _on_sent(self, claim: Claim) -> None:
+    def _on_verdict(self, claim: Claim, verdict: Verdict) -> None:
         if claim.revision >= self._unsent.get(claim.external_id, 0):
-            self._unsent.pop(claim.external_id, None)
+            if verdict.action == "sent":
+                self._unsent.pop(claim.external_id, None)
+            elif verdict.action == "dead":
+                self._buried.add(claim.external_id)
 
     def _answer_flushes(self) -> None:
-        if not self._sending:
+        if self._flushes and not self._sending:
             for done in self._flushes:
                 # Whoever waited may have given up in this very moment.
                 with contextlib.suppress(InvalidStateError):
                     done.set_result(not self._unsent)
             self._flushes.clear()
+            # What is dead was told of now; it must not cloud what comes after it.
+            for external_id in self._buried:
+                self._unsent.pop(external_id, None)
+            self._buried.clear()
 
     def keep_house(self) -> float:
         """Start a sweep of what waits when it is time to; the seconds until the next one."""

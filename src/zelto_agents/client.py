@@ -269,8 +269,6 @@ class Zelto:
             return
         for problem in settings.problems:
             logger.error("%s", problem)
-        if settings.base_url is None:
-            logger.error("without a usable base URL, calls are kept in %s", settings.outbox)
         if settings.api_key is None:
             logger.warning(
                 "ZELTO_API_KEY is not set (or not usable): calls are kept in %s until it is",

@@ -49,12 +49,15 @@ def _key(text: str) -> SecretStr:
 
 
 def _base_url(text: str) -> str:
-    parts = urlsplit(text.strip())
+    try:
+        parts = urlsplit(text.strip())
+        _ = parts.port  # raises on a port that is not one
+    except ValueError as why:
+        raise ValueError(f"{why}; expected a URL such as {DEFAULT_BASE_URL}") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"expected a URL such as {DEFAULT_BASE_URL}")
+        raise ValueError(f"expected a URL such as {DEFAULT_BASE_URL}, with http:// or https://")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("expected no user, query or fragment in the URL")
-    _ = parts.port  # raises on a port that is not a number
     return text.strip().rstrip("/")
 
 
@@ -147,6 +150,10 @@ VARIABLES = (
         "1 allows plain http to hosts other than this machine.",
     ),
 )
+_INSTEAD = {
+    "api_key": "calls are kept, and sent once there is a usable key",
+    "base_url": "calls are kept, and sent once there is a usable URL",
+}
 _BY_SETTING = {variable.setting: variable for variable in VARIABLES}
 
 
@@ -196,7 +203,10 @@ class Settings:
                 values[variable.setting] = variable.parse(_as_text(given))
                 sources[variable.setting] = source
             except (ValueError, TypeError, RuntimeError, OSError) as why:
-                problems.append(f"{source} is not usable: {why}")
+                instead = _INSTEAD.get(
+                    variable.setting, f"the default ({variable.default}) is used"
+                )
+                problems.append(f"{source} is not usable: {why}; {instead}")
                 if variable.setting == "base_url":
                     values["base_url"] = None
         _refuse_plain_http(values, sources, problems)
@@ -217,7 +227,7 @@ def _refuse_plain_http(
     values["base_url"] = None
     problems.append(
         f"{sources['base_url']} is plain http to another machine, which would show the key on "
-        "the network: use https, or set ZELTO_ALLOW_HTTP=1"
+        "the network: use https, or set ZELTO_ALLOW_HTTP=1; calls are kept until then"
     )
 
 

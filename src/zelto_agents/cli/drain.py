@@ -12,11 +12,16 @@ import typer
 
 if TYPE_CHECKING:
     from zelto_agents._drain import Tally
+    from zelto_agents.outbox import Delivery
     from zelto_agents.settings import Settings
 
 __all__ = ["register"]
 
 _EPILOG = """
+Waiting calls are tried at once, however long their next attempt is off. The counts: attempts that
+were sent, retried later, held (the key) or dead (refused for good); calls still waiting here, and
+elsewhere (for another base URL).
+
 Exit codes: 0 nothing waits any more, 1 something does (or it did not work), 2 wrong usage.
 
 Examples:
@@ -38,7 +43,7 @@ def drain(
         bool, typer.Option("--json", help="Print one JSON line at the end.")
     ] = False,
 ) -> None:
-    """Deliver what is due, and tell what still waits."""
+    """Deliver what waits, and tell what is left and why."""
     import logging
 
     import anyio
@@ -49,24 +54,26 @@ def drain(
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     settings = Settings.load()
     for problem in settings.problems:
-        raise _failure(problem)
-    if settings.api_key is None:
-        raise _failure("ZELTO_API_KEY is not set: without a key nothing can be sent")
+        typer.echo(problem, err=True)
+    if settings.api_key is None or settings.base_url is None:
+        raise _failure("nothing can be sent without a usable ZELTO_API_KEY and ZELTO_BASE_URL")
     try:
-        tally, waiting, elsewhere = anyio.run(_drain, settings)
+        tally, left = anyio.run(_drain, settings)
     except OutboxError as error:
         raise _failure(str(error)) from None
-    counts = asdict(tally) | {"waiting": waiting, "elsewhere": sum(elsewhere.values())}
+    here = [d for d in left if d.base_url == settings.base_url and d.state != "dead"]
+    elsewhere = [d for d in left if d.base_url != settings.base_url and d.state != "dead"]
+    counts = asdict(tally) | {"waiting": len(here), "elsewhere": len(elsewhere)}
     typer.echo(
         json.dumps(counts) if as_json else ", ".join(f"{n} {name}" for name, n in counts.items())
     )
-    for base_url, number in elsewhere.items():
-        typer.echo(f"{number} wait for {base_url}, which is not ZELTO_BASE_URL here", err=True)
-    if waiting or elsewhere:
+    for line, number in Counter(_why(d, settings) for d in left).items():
+        typer.echo(f"{number} x {line}", err=True)
+    if here or elsewhere:
         raise typer.Exit(1)
 
 
-async def _drain(settings: Settings) -> tuple[Tally, int, Counter[str]]:
+async def _drain(settings: Settings) -> tuple[Tally, list[Delivery]]:
     from zelto_agents._drain import Drainer
     from zelto_agents.outbox.sqlite import SqliteOutbox
 
@@ -75,14 +82,27 @@ async def _drain(settings: Settings) -> tuple[Tally, int, Counter[str]]:
     base_url = settings.base_url or ""
     try:
         outbox.readdress(base_url, now=time.time())
+        outbox.hurry(base_url)
         await drainer.sweep()
         outbox.maintain(now=time.time(), retain=settings.retain, max_age=settings.max_age)
-        waiting = Counter(d.base_url for d in outbox.deliveries() if d.state in ("due", "held"))
+        left = [d for d in outbox.deliveries() if d.state in ("due", "held", "dead")]
     finally:
         await drainer.aclose()
         outbox.close()
-    here = waiting.pop(base_url, 0)
-    return drainer.tally, here, waiting
+    return drainer.tally, left
+
+
+def _why(delivery: Delivery, settings: Settings) -> str:
+    """What keeps a delivery, in the words of the one who can change it."""
+    if delivery.state == "dead":
+        return f"dead letter {delivery.external_id}: status {delivery.status}, {delivery.details}"
+    if delivery.base_url != settings.base_url:
+        return f"waits for {delivery.base_url}: drain with ZELTO_BASE_URL={delivery.base_url}"
+    if delivery.state == "held" and delivery.status in (401, 403):
+        return f"held: the key was refused (status {delivery.status}): check ZELTO_API_KEY"
+    if delivery.state == "held":
+        return "held: no agent is named: set ZELTO_AGENT_ID"
+    return f"due again later: {delivery.details or 'not tried yet'}"
 
 
 def _failure(text: str) -> typer.Exit:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _STOP = {signal.SIGINT, signal.SIGTERM}
 
 _EPILOG = """
@@ -74,6 +76,10 @@ def _why(error: Exception, host: str, port: int, db: Path | None) -> str:
         return f"port {port} on {host} is taken; choose another with --port, or --port 0 for any"
     if isinstance(error, sqlite3.Error):
         return f"{db} cannot be used as its database: {error}"
+    if isinstance(error, OSError) and db is not None and not db.parent.is_dir():
+        return f"--db {db}: there is no folder {db.parent}"
+    if isinstance(error, OSError):
+        return f"--host {host}, --port {port}: {error}"
     return str(error)
 
 
@@ -92,7 +98,7 @@ def _as_text(running: RunningReceiver, db: Path | None, host: str) -> str:
     lines.append(
         f"  Database  {db}" if db else "  Database  temporary, removed at exit (--db keeps one)"
     )
-    if host not in ("127.0.0.1", "localhost", "::1"):
+    if host not in LOOPBACK:
         lines.append("  Warning   whoever can reach this address can read the page")
     lines += ["", "  In the shell of your agent:", ""]
     if running.key is None:
@@ -101,6 +107,11 @@ def _as_text(running: RunningReceiver, db: Path | None, host: str) -> str:
         )
     else:
         lines.append(f"    export ZELTO_API_KEY={running.key}")
-    lines.append(f"    export ZELTO_BASE_URL={running.url}")
+    if host in LOOPBACK:
+        lines.append(f"    export ZELTO_BASE_URL={running.url}")
+    else:
+        name = socket.gethostname() if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared
+        lines.append(f"    export ZELTO_BASE_URL=http://{name}:{running.url.rsplit(':', 1)[1]}")
+        lines.append("    export ZELTO_ALLOW_HTTP=1   # the key crosses the network in clear text")
     lines += ["", f"  Open {running.url}/ and start a conversation. Ctrl-C stops.", ""]
     return "\n".join(lines)

@@ -163,6 +163,10 @@ class Outbox(Protocol):
         """
         ...
 
+    def hurry(self, base_url: str) -> None:
+        """Make everything that waits due now, held or backed off."""
+        ...
+
     def next_due(self, base_url: str) -> float | None:
         """When the next waiting delivery is due or comes free, or None without one."""
         ...

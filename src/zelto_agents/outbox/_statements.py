@@ -86,6 +86,11 @@ UPDATE delivery SET lease_until = 0, failures = failures + :failed,
 WHERE base_url = :base_url AND external_id = :external_id AND fence = :fence
 """
 
+HURRY = """
+UPDATE delivery SET due_at = 0
+WHERE base_url = ? AND (state = 'due' OR (state = 'held' AND held_for = 'key'))
+"""
+
 NEXT_DUE = """
 SELECT MIN(MAX(due_at, lease_until)) FROM delivery
 WHERE base_url = ? AND (state = 'due' OR (state = 'held' AND held_for = 'key'))

@@ -109,8 +109,9 @@ class SqliteOutbox:
             purged = self._db.execute(sql.PURGE_SENT).rowcount
             if not purged:
                 raise OutboxFullError(
-                    f"the outbox in {self._folder} holds its {self._max_bytes:.0f} bytes of calls "
-                    "that wait: deliver them, or raise ZELTO_OUTBOX_MAX_BYTES"
+                    f"the outbox in {self._folder} has no room for this call in its "
+                    f"{self._max_bytes:.0f} bytes: deliver what waits, "
+                    "or raise ZELTO_OUTBOX_MAX_BYTES"
                 )
 
     def _used(self) -> int:
@@ -239,6 +240,11 @@ class SqliteOutbox:
                 },
             ).rowcount
         return changed == 1
+
+    def hurry(self, base_url: str) -> None:
+        """See ``Outbox.hurry``."""
+        with self._write() as db:
+            db.execute(sql.HURRY, (base_url,))
 
     def next_due(self, base_url: str) -> float | None:
         """See ``Outbox.next_due``."""

@@ -151,6 +151,13 @@ class SteadyOutbox:
                 settled = home.settle(claim, outcome, now=now)
         return settled
 
+    def hurry(self, base_url: str) -> None:
+        """See ``Outbox.hurry``."""
+        for outbox in (self._on_disk(), self._memory):
+            if outbox is not None:
+                with self._suffering():
+                    outbox.hurry(base_url)
+
     def next_due(self, base_url: str) -> float | None:
         """See ``Outbox.next_due``."""
         moments: list[float] = []
