@@ -41,6 +41,10 @@ def say(text: str, *, style: str = "") -> None:
     console.print(f"[dim]{time.monotonic() - began:5.1f} s[/dim]  {text}", style=style)
 
 
+class FailedError(Exception):
+    """A program of the demo did not end well."""
+
+
 class Receiver:
     """The local receiver as a process of its own, which can be taken down and brought back."""
 
@@ -96,8 +100,9 @@ async def program(name: str, environment: dict[str, str]) -> AsyncIterator[async
     """Run a program of this folder; the task gives the seconds that it took.
 
     Raises:
-        SystemExit: it failed; what it printed is shown.
+        FailedError: it failed; the text is what it printed.
     """
+    leaving = False
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, str(HERE / name)),
         env=os.environ | environment,
@@ -108,14 +113,15 @@ async def program(name: str, environment: dict[str, str]) -> AsyncIterator[async
 
     async def ended() -> float:
         out, errors = await process.communicate()
-        if process.returncode:
-            raise SystemExit(f"{name} failed:\n{out.decode()}{errors.decode()}")
+        if process.returncode and not leaving:
+            raise FailedError(f"{name} failed:\n{out.decode()}{errors.decode()}")
         return time.monotonic() - started
 
     task = asyncio.create_task(ended())
     try:
         yield task
     finally:
+        leaving = True
         if process.returncode is None:
             process.kill()
         await asyncio.wait({task})
@@ -235,3 +241,5 @@ if __name__ == "__main__":
         sys.exit(asyncio.run(main(once="--once" in sys.argv)))
     except (KeyboardInterrupt, asyncio.CancelledError):
         sys.exit(0)
+    except (FailedError, TimeoutError) as fault:
+        sys.exit(f"the demo failed: {fault or 'nothing arrived in time'}")

@@ -71,7 +71,7 @@ def milliseconds(samples: list[float]) -> dict[str, float]:
 
 
 def hand_over() -> dict[str, Any]:
-    """One fact on the host's event loop, while the delivery thread works; microseconds."""
+    """One fact on the host's event loop, while the delivery thread works."""
 
     ends: list[float] = []
 
@@ -197,7 +197,7 @@ def drain() -> dict[str, Any]:
 
 
 def import_time() -> dict[str, Any]:
-    """What the plugin adds to a worker that has imported livekit-agents; milliseconds."""
+    """What the plugin adds to a worker that has imported livekit-agents."""
     code = (
         "import livekit.agents, time; before = time.perf_counter()\n"
         "import livekit.plugins.zelto; print(time.perf_counter() - before)"
@@ -219,11 +219,20 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
 }
 
 
+def _figure(key: str, value: float) -> str:
+    """``median_us: 5.7`` as a person reads it: ``median 5.7 µs``."""
+    words = key.split("_")
+    unit = {"us": " µs", "ms": " ms"}.get(words[-1])
+    if unit is None:
+        return f"{' '.join(words)} {value}"
+    return f"{' '.join(words[:-1])} {value}{unit}"
+
+
 def write_readme(results: dict[str, dict[str, Any]]) -> None:
     """Replace the README's table by these figures."""
     rows = [
         f"| {(BENCHMARKS[name].__doc__ or '').strip().rstrip('.')} | "
-        + ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in figures.items())
+        + ", ".join(_figure(key, value) for key, value in figures.items())
         + " |"
         for name, figures in results.items()
     ]
