@@ -41,6 +41,7 @@ FACTS_OF_A_CALL = 100_000
 SWEEP_EVERY = 5.0
 FIRST_SWEEP = 1.0
 BREATH = 0.1
+UNSENT_NOTED = 10_000
 MAINTAIN_EVERY = 60.0
 # A better reason for the end follows within milliseconds, when one does.
 SETTLING = 0.5
@@ -236,19 +237,25 @@ class Work:
             due_at=now + delay,
             held_for=held,
         )
-        self._unsent[external_id] = revision
+        self._note_unsent(external_id, revision)
         if not held:
             self._send_soon(external_id, delay)
 
     def _enrich(self, external_id: str, changes: Mapping[str, Any]) -> None:
         revision = self._outbox.enrich(self._base_url, external_id, changes, now=time.time())
         if revision:
-            self._unsent[external_id] = revision
+            self._note_unsent(external_id, revision)
             self._send_soon(external_id, 0.0)
         else:
             logger.warning(
                 "no call %s is kept here (yet): its enrichment waits for it", external_id
             )
+
+    def _note_unsent(self, external_id: str, revision: int) -> None:
+        self._unsent[external_id] = revision
+        if len(self._unsent) > UNSENT_NOTED:
+            # Others may have delivered the oldest long since; only flushes ask for this.
+            del self._unsent[next(iter(self._unsent))]
 
     def _send_soon(self, external_id: str, delay: float) -> None:
         """One direct attempt; a revision that comes meanwhile goes out right after."""
@@ -306,8 +313,10 @@ class Work:
     async def _sweep(self) -> None:
         try:
             with self._guarded("sweeping"):
-                await self._drainer.warm_up()
                 self._maintain(time.time())
+                if not self._drainer.can_send:
+                    return
+                await self._drainer.warm_up()
                 # What another key left held looks not yet due: the first sweep tries anyway.
                 blocked = False
                 if not self._swept or self._due_in() <= 0:
