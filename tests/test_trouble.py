@@ -36,26 +36,6 @@ def test_a_host_is_not_held_while_another_process_has_the_outbox_locked(
     assert receiver.wait_for("locked-19")
 
 
-def test_what_the_disk_refused_goes_there_once_it_is_well(
-    receiver: RunningReceiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    receiver.stop()
-    monkeypatch.setattr("zelto_agents.outbox.steady.REST", 0.0)
-    monkeypatch.setattr("zelto_agents._work.MAINTAIN_EVERY", 0.0)
-    monkeypatch.setattr("zelto_agents._work.FIRST_SWEEP", 0.0)
-    (tmp_path / "outbox").touch()
-    zelto = Zelto(settings=settings_for(receiver.url, tmp_path))
-    talk(zelto)
-    zelto.enrich("conv-1", cost=0.5)
-    assert not zelto.flush()
-    (tmp_path / "outbox").unlink()
-    zelto.close()
-    talk(zelto, "conv-2")
-    zelto.flush()
-    zelto.close()
-    assert {d.external_id for d in waiting(tmp_path / "outbox")} >= {"conv-2"}
-
-
 def test_one_bad_delivery_does_not_stop_the_others(
     settings: Settings, receiver: RunningReceiver, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):

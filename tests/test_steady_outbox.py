@@ -1,0 +1,124 @@
+"""The outbox that is always there: what the disk refuses waits in memory, and goes back in order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from zelto_agents.outbox import Claim, Gatekeeper, OutboxError, Outcome
+from zelto_agents.outbox import steady as module
+from zelto_agents.outbox.sqlite import SqliteOutbox
+from zelto_agents.outbox.steady import SteadyOutbox
+
+BASE = "https://api.example"
+KEY = Gatekeeper("k1")
+NOW = 1000.0
+
+
+class Disk:
+    """A real SQLite outbox in a folder that a file can stand in the way of."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.faults: list[OutboxError] = []
+        self.opened = 0
+        self.outbox = SteadyOutbox(self.open, self.faults.append)
+
+    def open(self) -> SqliteOutbox:
+        self.opened += 1
+        return SqliteOutbox(self.folder, max_bytes=100_000)
+
+    def fail(self) -> None:
+        self.folder.touch()
+
+    def mend(self) -> None:
+        self.folder.unlink()
+
+    def put(self, name: str, text: str) -> int:
+        body = json.dumps({"text": text}).encode()
+        return self.outbox.put(BASE, name, body, provider="zelto", now=NOW)
+
+    def claim(self, limit: int = 9) -> list[Claim]:
+        return self.outbox.claim(BASE, now=NOW, lease=60, limit=limit, gatekeeper=KEY)
+
+    def on_disk(self) -> dict[str, object]:
+        plain = SqliteOutbox(self.folder)
+        claims = plain.claim(BASE, now=NOW, lease=0, limit=9, gatekeeper=KEY)
+        plain.close()
+        return {claim.external_id: json.loads(claim.body()) for claim in claims}
+
+
+@pytest.fixture
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
+    monkeypatch.setattr(module, "REST", 0.0)
+    one = Disk(tmp_path / "outbox")
+    yield one
+    one.outbox.close()
+
+
+def test_on_a_well_disk_it_is_that_disk(disk: Disk):
+    assert disk.put("a", "1") == 1
+    assert disk.on_disk() == {"a": {"text": "1"}}
+    assert disk.faults == []
+
+
+def test_what_the_disk_refuses_can_be_claimed_and_settled_all_the_same(disk: Disk):
+    disk.fail()
+    disk.put("a", "1")
+    (one,) = disk.claim()
+    assert one.document == b'{"text": "1"}'
+    assert disk.outbox.settle(one, Outcome("sent"), now=NOW)
+    assert disk.claim() == []
+    assert disk.faults
+
+
+def test_once_the_disk_is_well_what_waited_moves_there_with_its_enrichments(disk: Disk):
+    disk.fail()
+    disk.put("a", "1")
+    disk.outbox.enrich(BASE, "a", {"cost": 2}, now=NOW)
+    disk.outbox.enrich(BASE, "later", {"cost": 3}, now=NOW)
+    disk.mend()
+    disk.outbox.maintain(now=NOW, retain=100, max_age=1000)
+    assert disk.on_disk() == {"a": {"text": "1", "cost": 2}}
+    assert disk.put("later", "new") == 1
+    assert disk.on_disk()["later"] == {"text": "new", "cost": 3}
+
+
+def test_a_newer_revision_never_overtakes_by_way_of_the_disk(disk: Disk):
+    disk.put("a", "1")
+    disk.outbox.close()
+    kept = disk.folder.rename(disk.folder.with_name("kept"))
+    disk.fail()
+    disk.put("a", "2")
+    disk.mend()
+    kept.rename(disk.folder)
+    disk.put("a", "3")
+    disk.outbox.maintain(now=NOW, retain=100, max_age=1000)
+    assert disk.on_disk() == {"a": {"text": "3"}}
+    assert [claim.document for claim in disk.claim()] == [b'{"text": "3"}']
+
+
+def test_a_full_disk_takes_nothing_more_and_can_still_be_drained(disk: Disk):
+    disk.put("a", "1")
+    disk.put("big", "x" * 200_000)
+    assert disk.on_disk() == {"a": {"text": "1"}}
+    assert sorted(claim.external_id for claim in disk.claim()) == ["a", "big"]
+
+
+def test_a_disk_that_failed_a_moment_ago_is_left_alone(disk: Disk, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "REST", 3600.0)
+    disk.fail()
+    for number in range(10):
+        disk.put(f"call-{number}", "1")
+    assert (disk.opened, len(disk.faults)) == (1, 1)
+    assert len(disk.claim(limit=20)) == 10
+
+
+def test_what_is_in_memory_survives_a_close(disk: Disk):
+    disk.fail()
+    disk.put("a", "1")
+    disk.outbox.close()
+    assert len(disk.claim()) == 1
