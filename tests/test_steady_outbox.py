@@ -122,3 +122,61 @@ def test_what_is_in_memory_survives_a_close(disk: Disk):
     disk.put("a", "1")
     disk.outbox.close()
     assert len(disk.claim()) == 1
+
+
+def test_what_is_in_memory_goes_to_a_disk_that_is_well_again_at_the_close(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(module, "REST", 3600.0)
+    disk.fail()
+    disk.put("a", "1")
+    disk.mend()
+    disk.outbox.close()
+    assert disk.on_disk() == {"a": {"text": "1"}}
+
+
+def test_an_answer_is_noted_where_its_claim_came_from(disk: Disk):
+    disk.put("a", "old")
+    (old,) = disk.claim()
+    disk.outbox.close()
+    kept = disk.folder.rename(disk.folder.with_name("kept"))
+    disk.fail()
+    newest = disk.put("a", "new")
+    assert newest > old.revision
+    disk.mend()
+    kept.rename(disk.folder)
+    disk.outbox.settle(old, Outcome("sent"), now=NOW)
+    (new,) = disk.claim()
+    assert (new.revision, new.document) == (newest, b'{"text": "new"}')
+
+
+def test_what_was_sent_from_memory_is_not_sent_again_from_the_disk(disk: Disk):
+    disk.fail()
+    disk.put("a", "1")
+    (one,) = disk.claim()
+    disk.outbox.settle(one, Outcome("sent"), now=NOW)
+    disk.mend()
+    disk.outbox.maintain(now=NOW, retain=1e9, max_age=1e9)
+    assert [(d.external_id, d.state) for d in disk.outbox.deliveries()] == [("a", "sent")]
+    assert disk.claim() == []
+
+
+def test_memory_is_purged_like_the_disk(disk: Disk):
+    disk.fail()
+    disk.put("a", "1")
+    (one,) = disk.claim()
+    disk.outbox.settle(one, Outcome("sent"), now=NOW)
+    disk.outbox.maintain(now=NOW + 1, retain=0, max_age=1e9)
+    assert disk.outbox.deliveries() == []
+
+
+def test_who_waits_for_a_call_learns_its_revision_on_disk(disk: Disk):
+    moved: list[tuple[str, int]] = []
+    disk.outbox.on_moved = lambda *call: moved.append(call)
+    disk.fail()
+    disk.put("a", "1")
+    disk.put("a", "2")
+    disk.mend()
+    disk.outbox.next_due(BASE)
+    assert moved == [("a", 1)]
+    assert [claim.revision for claim in disk.claim()] == [1]

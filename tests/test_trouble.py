@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import subprocess
@@ -183,3 +184,29 @@ def test_an_enrichment_of_a_call_that_nobody_knows_is_said(
         zelto.enrich("misspelt", cost=1)
         zelto.flush()
     assert "no call misspelt is kept here (yet): its enrichment waits for it" in caplog.text
+
+
+def test_impossible_moments_are_now(settings: Settings, receiver: RunningReceiver):
+    from datetime import datetime
+
+    impossible: list[Any] = [datetime.min, 10**400, "soon"]  # noqa: DTZ901 - that is the point
+    with Zelto(settings=settings) as zelto:
+        for number, moment in enumerate(impossible):
+            call = zelto.call(f"conv-{number}", agent_id="a", started_at=moment)
+            call.turn("user", "Hi")
+            call.end(at=moment)
+        assert zelto.flush()
+    for number in range(len(impossible)):
+        assert receiver.wait_for(f"conv-{number}")
+
+
+def test_a_close_in_a_loop_that_is_ending_raises_nothing(
+    settings: Settings, receiver: RunningReceiver
+):
+    async def main() -> None:
+        async with Zelto(settings=settings) as zelto:
+            talk(zelto)
+            await asyncio.get_running_loop().shutdown_default_executor()
+
+    asyncio.run(main())
+    assert receiver.wait_for("conv-1")

@@ -135,6 +135,9 @@ class Delivery:
         when, seconds = self._waited
         if started - when < 2 * budget:
             budget = max(0.0, budget - seconds)
+        if self._thread is None and self._items and self._pid == os.getpid():
+            self._not_before = 0.0  # the thread failed a moment ago; this is its last chance
+            self._start()
         self.wait(budget)
         thread = self._thread
         if thread is not None and self._pid == os.getpid():
@@ -182,7 +185,8 @@ class Delivery:
             if failed:
                 self._not_before = time.monotonic() + RESTART_AFTER
         with self._guard:
-            self._running.discard(self)
+            if not self._items:
+                self._running.discard(self)
         if self._items:
             self._start()
 

@@ -27,7 +27,7 @@ from zelto_agents.facts import (
     redacted,
 )
 from zelto_agents.fold import fold
-from zelto_agents.outbox import Claim, HeldFor, Outbox, OutboxError
+from zelto_agents.outbox import Claim, HeldFor, OutboxError
 from zelto_agents.outbox.sqlite import SqliteOutbox
 from zelto_agents.outbox.steady import SteadyOutbox
 from zelto_agents.policy import Verdict
@@ -129,7 +129,7 @@ class Work:
     def __init__(
         self,
         settings: Settings,
-        outbox: Outbox,
+        outbox: SteadyOutbox,
         hosts: Mapping[str, str],
         trouble: Trouble,
         wake: Callable[[], None],
@@ -137,6 +137,7 @@ class Work:
         self.group: TaskGroup
         self._settings = settings
         self._outbox = outbox
+        outbox.on_moved = self._on_moved
         self._trouble = trouble
         self._wake = wake
         self._drainer = Drainer(
@@ -256,6 +257,10 @@ class Work:
         if len(self._unsent) > UNSENT_NOTED:
             # Others may have delivered the oldest long since; only flushes ask for this.
             del self._unsent[next(iter(self._unsent))]
+
+    def _on_moved(self, external_id: str, revision: int) -> None:
+        if external_id in self._unsent:
+            self._unsent[external_id] = revision
 
     def _send_soon(self, external_id: str, delay: float) -> None:
         """One direct attempt; a revision that comes meanwhile goes out right after."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import logging
@@ -201,10 +202,11 @@ class Call:
 
 def epoch(moment: object) -> float:
     """Seconds since the epoch, of a number or a ``datetime``; now, if it is neither."""
-    if isinstance(moment, datetime):
-        return moment.timestamp()
-    if isinstance(moment, int | float) and math.isfinite(moment):
-        return float(moment)
+    with contextlib.suppress(ValueError, OverflowError, OSError):
+        if isinstance(moment, datetime):
+            return moment.timestamp()
+        if isinstance(moment, int | float) and math.isfinite(moment):
+            return float(moment)
     return time.time()
 
 

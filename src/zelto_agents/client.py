@@ -256,8 +256,12 @@ class Zelto:
     async def aclose(self) -> None:
         """``close`` for async code."""
         await self.aflush()
-        await asyncio.to_thread(self.close)
+        try:
+            await asyncio.to_thread(self.close)
+        except RuntimeError:  # the loop has shut its executor down; all was flushed or tried
+            self.close()
 
+    @guarded
     def _announce(self) -> None:
         """Be a client of the thread from now on, and say once what is wrong with the settings."""
         self._delivery.clients.add(self)
@@ -275,7 +279,11 @@ class Zelto:
                 settings.outbox,
             )
         if settings.agent_version:
-            _check("version", settings.agent_version, settings.sources["agent_version"])
+            _check(
+                "version",
+                settings.agent_version,
+                settings.sources.get("agent_version", "agent_version"),
+            )
 
     def __enter__(self) -> Self:
         return self

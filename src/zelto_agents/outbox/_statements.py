@@ -136,6 +136,6 @@ WHERE state IN ('due', 'held', 'awaited') AND lease_until <= :now
 
 CONTENTS = """
 SELECT base_url, external_id, provider, revision, fence, attempts, failures,
-  document, changes, held_for, due_at FROM delivery
-WHERE state <> 'dead' AND lease_until = 0 ORDER BY id
+  document, changes, state, held_for, due_at, status, details FROM delivery
+WHERE lease_until = 0 ORDER BY id
 """

@@ -11,6 +11,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,28 @@ from zelto_agents.outbox import (
     OutboxError,
     OutboxFullError,
     Outcome,
+    State,
 )
 from zelto_agents.outbox import _statements as sql
 from zelto_agents.outbox._files import acquire, explained, lock_file, private_file, release
 
-__all__ = ["SqliteOutbox"]
+__all__ = ["Kept", "SqliteOutbox"]
 
 FILE_NAME = "outbox.sqlite3"
 DEAD_KEPT = 30 * 86_400.0
 DETAILS_KEPT = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A delivery with its content, as it can be copied into another outbox."""
+
+    claim: Claim
+    state: State
+    held_for: HeldFor | None
+    due_at: float
+    status: int | None
+    details: str
 
 
 class SqliteOutbox:
@@ -305,11 +319,11 @@ class SqliteOutbox:
                 {"now": now, "max_age": max_age},
             ).rowcount
 
-    def contents(self) -> list[tuple[Claim, HeldFor | None, float]]:
-        """What is not in flight: its content, what it is held for, when it is due."""
+    def contents(self) -> list[Kept]:
+        """All that is not in flight, the oldest first."""
         with explained(self._folder):
             rows = self._db.execute(sql.CONTENTS).fetchall()
-        return [(Claim(*row[:9]), row[9], row[10]) for row in rows]
+        return [Kept(Claim(*row[:9]), *row[9:]) for row in rows]
 
     def forget(self, base_url: str, external_id: str) -> None:
         """Drop a delivery that is safe elsewhere."""

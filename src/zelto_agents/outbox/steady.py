@@ -6,6 +6,7 @@ import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from zelto_agents.outbox import (
@@ -18,11 +19,13 @@ from zelto_agents.outbox import (
     OutboxFullError,
     Outcome,
 )
-from zelto_agents.outbox.sqlite import SqliteOutbox
+from zelto_agents.outbox.sqlite import Kept, SqliteOutbox
 
 __all__ = ["SteadyOutbox"]
 
 REST = 5.0
+# Revisions in memory count from here: they are newer than whatever the disk holds of the call.
+AHEAD = 1_000_000
 
 
 class SteadyOutbox:
@@ -43,6 +46,9 @@ class SteadyOutbox:
         self._disk: Outbox | None = None
         self._memory: SqliteOutbox | None = None
         self._in_memory: set[tuple[str, str]] = set()
+        self._claimed_from: dict[int, Outbox] = {}
+        self.on_moved: Callable[[str, int], None] = lambda *_: None
+        """Is told of each call that moves to disk, with the revision that it has there."""
         self._ill_until = float("-inf")
 
     @contextlib.contextmanager
@@ -98,11 +104,12 @@ class SteadyOutbox:
         home = self._of(base_url, external_id)
         if home is not None:
             try:
-                return home.put(base_url, external_id, document, **arguments)
+                revision = home.put(base_url, external_id, document, **arguments)
+                return revision + (AHEAD if home is self._memory else 0)
             except OutboxError as fault:
                 self._suffer(fault)
         memory = self._to_memory(base_url, external_id)
-        return memory.put(base_url, external_id, document, **arguments)
+        return AHEAD + memory.put(base_url, external_id, document, **arguments)
 
     def enrich(
         self, base_url: str, external_id: str, changes: Mapping[str, Any], *, now: float
@@ -111,11 +118,13 @@ class SteadyOutbox:
         home = self._of(base_url, external_id)
         if home is not None:
             try:
-                return home.enrich(base_url, external_id, changes, now=now)
+                revision = home.enrich(base_url, external_id, changes, now=now)
+                return revision + (AHEAD if revision and home is self._memory else 0)
             except OutboxError as fault:
                 self._suffer(fault)
         memory = self._to_memory(base_url, external_id)
-        return memory.enrich(base_url, external_id, changes, now=now)
+        revision = memory.enrich(base_url, external_id, changes, now=now)
+        return revision and revision + AHEAD
 
     def claim(
         self,
@@ -129,24 +138,38 @@ class SteadyOutbox:
     ) -> list[Claim]:
         """See ``Outbox.claim``; from the disk first."""
         claims: list[Claim] = []
-        for outbox in (self._on_disk(), self._memory):
-            if outbox is not None and len(claims) < limit:
-                with self._suffering():
-                    claims += outbox.claim(
-                        base_url,
-                        now=now,
-                        lease=lease,
-                        limit=limit - len(claims),
-                        gatekeeper=gatekeeper,
-                        external_id=external_id,
-                    )
+        stores: list[Outbox | None] = [self._on_disk(), self._memory]
+        for store in filter(None, stores):
+            with self._suffering():
+                for claim in store.claim(
+                    base_url,
+                    now=now,
+                    lease=lease,
+                    limit=limit - len(claims),
+                    gatekeeper=gatekeeper,
+                    external_id=external_id,
+                ):
+                    self._take(claim, store, claims, now + lease)
+            if len(claims) >= limit:
+                break
         return claims
+
+    def _take(self, claim: Claim, store: Outbox, claims: list[Claim], later: float) -> None:
+        if store is self._memory:
+            claim = replace(claim, revision=claim.revision + AHEAD)
+        elif (claim.base_url, claim.external_id) in self._in_memory:
+            # A newer revision is in memory: this one waits, and is replaced by it.
+            store.settle(claim, Outcome("due", due_at=later), now=time.time())
+            return
+        self._claimed_from[id(claim)] = store
+        claims.append(claim)
 
     def settle(self, claim: Claim, outcome: Outcome, *, now: float) -> bool:
         """See ``Outbox.settle``; an answer that cannot be noted costs a second, harmless send."""
-        home = self._of(claim.base_url, claim.external_id)
-        settled = False
+        home, settled = self._claimed_from.pop(id(claim), None), False
         if home is not None:
+            if home is self._memory:
+                claim = replace(claim, revision=claim.revision - AHEAD)
             with self._suffering():
                 settled = home.settle(claim, outcome, now=now)
         return settled
@@ -159,7 +182,8 @@ class SteadyOutbox:
                     outbox.hurry(base_url)
 
     def next_due(self, base_url: str) -> float | None:
-        """See ``Outbox.next_due``."""
+        """See ``Outbox.next_due``; what had to stay in memory moves to disk first, if it can."""
+        self._move_home()
         moments: list[float] = []
         for outbox in (self._on_disk(), self._memory):
             if outbox is not None:
@@ -186,35 +210,58 @@ class SteadyOutbox:
         return moved
 
     def maintain(self, *, now: float, retain: float, max_age: float) -> int:
-        """See ``Outbox.maintain``; moves to disk what had to stay in memory."""
-        disk, dead = self._on_disk(), 0
-        if disk is not None:
-            with self._suffering():
-                dead = disk.maintain(now=now, retain=retain, max_age=max_age)
-                self._move_to(disk, now)
+        """See ``Outbox.maintain``."""
+        self._move_home()
+        dead = 0
+        for outbox in (self._on_disk(), self._memory):
+            if outbox is not None:
+                with self._suffering():
+                    dead += outbox.maintain(now=now, retain=retain, max_age=max_age)
+        if self._memory is not None:
+            left = {(d.base_url, d.external_id) for d in self._memory.deliveries()}
+            self._in_memory &= left
         return dead
 
-    def _move_to(self, disk: Outbox, now: float) -> None:
-        if self._memory is None:
+    def _move_home(self) -> None:
+        disk, memory = self._on_disk(), self._memory
+        if disk is None or memory is None or not self._in_memory:
             return
-        for kept, held_for, due_at in self._memory.contents():
-            key = kept.base_url, kept.external_id
-            if kept.document:
-                disk.put(
-                    *key,
-                    kept.document,
-                    provider=kept.provider,
-                    now=now,
-                    due_at=due_at,
-                    held_for=held_for,
-                )
-            if kept.changes:
-                disk.enrich(*key, json.loads(kept.changes), now=now)
-            self._memory.forget(*key)
-            self._in_memory.discard(key)
+        with self._suffering():
+            for kept in memory.contents():
+                key, now = (kept.claim.base_url, kept.claim.external_id), time.time()
+                revision = self._copy(kept, disk, now)
+                memory.forget(*key)
+                self._in_memory.discard(key)
+                self.on_moved(key[1], revision)
+
+    def _copy(self, kept: Kept, disk: Outbox, now: float) -> int:
+        """Write what memory held to disk as the newest revision, in the state that it was in."""
+        claim, revision = kept.claim, 0
+        key = claim.base_url, claim.external_id
+        if claim.document:
+            revision = disk.put(
+                *key,
+                claim.document,
+                provider=claim.provider,
+                now=now,
+                due_at=kept.due_at,
+                held_for=kept.held_for,
+            )
+        if claim.changes:
+            revision = disk.enrich(*key, json.loads(claim.changes), now=now)
+        if kept.state in ("sent", "dead"):
+            anyone = Gatekeeper()
+            for mine in disk.claim(
+                key[0], now=now, lease=1.0, gatekeeper=anyone, external_id=key[1]
+            ):
+                outcome = Outcome(kept.state, status=kept.status, details=kept.details)
+                disk.settle(mine, outcome, now=now)
+        return revision
 
     def close(self) -> None:
-        """Release the disk; what is in memory stays there while this process lives."""
+        """Release the disk, with all that it can take; the rest stays while this process lives."""
+        self._ill_until = float("-inf")
+        self._move_home()
         if self._disk is not None:
             disk, self._disk = self._disk, None
             with self._suffering():
