@@ -36,6 +36,10 @@ class Played:
 Play = Callable[[Zelto, Played], Awaitable[None]]
 
 
+def _note_close(session: AgentSession[None], played: Played) -> None:
+    session.on("close", lambda event: played.notes.update(closed_at=event.created_at))
+
+
 def spoken(script: Script, *, late: bool = False, pauses: bool = False, say: bool = False) -> Play:
     """A scripted call; ``late`` attaches in the middle of it, and twice."""
 
@@ -46,6 +50,7 @@ def spoken(script: Script, *, late: bool = False, pauses: bool = False, say: boo
         options = {"agent_id": "support", "external_id": name, "zelto": client}
         if not late:
             zelto.attach(session, **options)
+        _note_close(session, played)
         call.connect(session)
         agent = Agent(instructions="Be kind.") if say else Support()
         await session.start(agent=agent, room=call.room)
@@ -82,6 +87,7 @@ async def silent(client: Zelto, played: Played) -> None:
     call = ScriptedCall(Script(hang_up=1.0))
     session: AgentSession[None] = AgentSession(**call.session_kwargs())
     zelto.attach(session, external_id="silent", agent_id="a", zelto=client)
+    _note_close(session, played)
     call.connect(session)
     await session.start(agent=Agent(instructions="Be kind."), room=call.room)
     await call.ended()

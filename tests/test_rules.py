@@ -22,7 +22,7 @@ LOG_METHODS = {"debug", "info", "warning", "error", "critical", "exception"}
 ORDER = [
     {"contract", "guard"},
     {"settings", "facts", "policy"},
-    {"_turns"},
+    {"_turns", "_items"},
     {"fold"},
     {"outbox", "uploader", "call"},
     {"_drain"},

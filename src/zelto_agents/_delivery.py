@@ -24,7 +24,8 @@ import anyio
 import anyio.to_thread
 
 from zelto_agents._drain import Trouble
-from zelto_agents._work import Flush, Item, Work, open_outbox
+from zelto_agents._items import Flush, Item
+from zelto_agents._work import Work, open_outbox
 from zelto_agents.outbox.steady import SteadyOutbox
 from zelto_agents.settings import Settings
 

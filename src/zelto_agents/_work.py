@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, InvalidStateError
-from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
-from pydantic import ValidationError
 
 from zelto_agents._drain import Drainer, Trouble
-from zelto_agents.contract import CANONICAL_PROVIDERS, CallIngest, describe, plain_json
+from zelto_agents._items import CallFacts, Enrichment, Flush, Item, Upload
+from zelto_agents.contract import CallIngest
 from zelto_agents.facts import (
     AgentKnown,
     CallEnded,
@@ -33,7 +30,7 @@ from zelto_agents.outbox.steady import SteadyOutbox
 from zelto_agents.policy import Verdict
 from zelto_agents.settings import Settings
 
-__all__ = ["CallFacts", "Enrichment", "Flush", "Item", "Upload", "Work", "open_outbox"]
+__all__ = ["Work", "open_outbox"]
 
 logger = logging.getLogger("zelto_agents")
 
@@ -45,58 +42,6 @@ UNSENT_NOTED = 10_000
 MAINTAIN_EVERY = 60.0
 # A better reason for the end follows within milliseconds, when one does.
 SETTLING = 0.5
-
-
-@dataclass(slots=True, eq=False)
-class CallFacts:
-    """The facts of one call so far; only the delivery thread looks inside."""
-
-    redact: Callable[[str], str] | None = None
-    facts: list[Fact] = field(default_factory=list[Fact])
-    dropped: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Enrichment:
-    """Changes to a document, as wire JSON, for a call that may be long over."""
-
-    external_id: str
-    changes: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A body of the host's own, for ``X-Zelto-Provider``."""
-
-    body: Mapping[str, Any] | bytes | CallIngest
-    provider: str
-
-    def encoded(self) -> tuple[str, bytes]:
-        """The delivery's id and the body as JSON; a native body is known by its content."""
-        if isinstance(self.body, CallIngest):
-            return self.body.call.external_id, self.body.wire()
-        body = self.body
-        if not isinstance(body, bytes):
-            body = json.dumps(plain_json(body), separators=(",", ":")).encode()
-        if self.provider in CANONICAL_PROVIDERS:
-            try:
-                document = CallIngest.model_validate_json(body, context={"agent": "later"})
-            except ValidationError as fault:
-                faults = "; ".join(f"{f['path']}: {f['message']}" for f in describe(fault))
-                logger.error("an uploaded body does not keep to the contract: %s", faults)
-            else:
-                return document.call.external_id, body
-        return f"{self.provider}-{hashlib.sha256(body).hexdigest()[:32]}", body
-
-
-@dataclass(frozen=True, slots=True)
-class Flush:
-    """Somebody waits until what came before is durable and was tried once."""
-
-    done: Future[bool]
-
-
-Item = tuple[CallFacts, Fact] | Enrichment | Upload | Flush
 
 
 def open_outbox(settings: Settings, trouble: Trouble) -> SteadyOutbox:

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Self, cast
 
 from zelto_agents._delivery import Delivery
-from zelto_agents._work import CallFacts, Enrichment, Upload
+from zelto_agents._items import CallFacts, Enrichment, Upload
 from zelto_agents.call import Call, epoch
 from zelto_agents.contract import CallIngest, plain_json
 from zelto_agents.facts import AgentKnown, CallEnded, CallStarted, ChannelKnown, Fact, Source
