@@ -138,16 +138,14 @@ def test_what_is_in_memory_goes_to_a_disk_that_is_well_again_at_the_close(
 def test_an_answer_is_noted_where_its_claim_came_from(disk: Disk):
     disk.put("a", "old")
     (old,) = disk.claim()
-    disk.outbox.close()
-    kept = disk.folder.rename(disk.folder.with_name("kept"))
-    disk.fail()
-    newest = disk.put("a", "new")
+    newest = disk.put("a", "x" * 200_000)  # more than the disk may hold
     assert newest > old.revision
-    disk.mend()
-    kept.rename(disk.folder)
-    disk.outbox.settle(old, Outcome("sent"), now=NOW)
+    assert disk.outbox.settle(old, Outcome("sent"), now=NOW)
+    assert {(d.state, d.revision) for d in disk.outbox.deliveries()} == {("sent", 1), ("due", 1)}
     (new,) = disk.claim()
-    assert (new.revision, new.document) == (newest, b'{"text": "new"}')
+    assert (new.revision, len(json.loads(new.document)["text"])) == (newest, 200_000)
+    assert disk.outbox.settle(new, Outcome("sent"), now=NOW)
+    assert disk.claim() == []
 
 
 def test_what_was_sent_from_memory_is_not_sent_again_from_the_disk(disk: Disk):
