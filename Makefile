@@ -1,5 +1,6 @@
 # Needs git, make and Python 3.11 or newer with pip. Everything else is installed here, into
-# .tools and .venv: nothing outside this folder changes, but for Chromium (see `make chromium`).
+# .tools and .venv: nothing outside this folder changes, but for Chromium and PostgreSQL (see
+# `make chromium` and `make postgresql`).
 
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name) 2>/dev/null)))
 UV := .tools/bin/uv
@@ -8,7 +9,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON := $(shell $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null)
 unexport VIRTUAL_ENV
 
-.PHONY: help demo test lint typecheck build bench format chromium clean
+.PHONY: help demo test lint typecheck build bench format chromium postgresql clean
 
 help:
 	@echo "make demo       a voice call, two text chats and an outage, on a page of your own"
@@ -30,7 +31,7 @@ $(UV):
 demo: .venv/.ready
 	@$(RUN) python examples/worker/demo.py $(if $(ONCE),--once)
 
-test: .venv/.ready chromium
+test: .venv/.ready chromium postgresql
 	$(RUN) pytest $(ARGS)
 
 lint: .venv/.ready
@@ -63,6 +64,23 @@ chromium:
 		else \
 			echo "the browser tests are skipped without chromium; to run them, first run:"; \
 			echo "    sudo apt-get update && sudo apt-get install -y chromium"; \
+		fi; }
+
+# The outbox is tested on a real server, which the tests start for themselves; so the package must
+# not make or start one. Root on Debian gets it here; others are told the command.
+postgresql:
+	@{ command -v postgres || ls /usr/lib/postgresql/*/bin/postgres; } >/dev/null 2>&1 || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+			echo "installing postgresql for the outbox tests"; \
+			{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
+				apt-get -qq install -y --no-install-recommends postgresql-common >/dev/null && \
+				echo "create_main_cluster = false" >>/etc/postgresql-common/createcluster.conf && \
+				DEBIAN_FRONTEND=noninteractive \
+				apt-get -qq install -y --no-install-recommends postgresql >/dev/null; } \
+				|| echo "postgresql could not be installed; its tests are skipped"; \
+		else \
+			echo "the tests on PostgreSQL are skipped without it; to run them, first run:"; \
+			echo "    sudo apt-get update && sudo apt-get install -y postgresql"; \
 		fi; }
 
 clean:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from outboxes import OpenOutbox, open_store
+from postgres_server import APT, PostgresServer, find_binaries
+from zelto_agents.outbox import Outbox
 from zelto_agents.receiver import RunningReceiver, run_in_thread
 from zelto_agents.settings import Settings
 
@@ -16,6 +19,52 @@ from zelto_agents.settings import Settings
 def receiver() -> Iterator[RunningReceiver]:
     with run_in_thread() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A server for all tests of a run; each has a database of its own."""
+    binaries = find_binaries()
+    if binaries is None:
+        missing = f"PostgreSQL is not installed: {APT}"
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    server = PostgresServer(binaries)
+    yield server
+    server.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Where a new outbox may be: in a folder, and then in a database."""
+    if request.param == "sqlite":
+        yield str(tmp_path / "outbox")
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    url = server.fresh_database()
+    yield url
+    server.drop(url)
+
+
+@pytest.fixture
+def open_outbox(store: str) -> Iterator[OpenOutbox]:
+    """Opens the test's store once more, as another process would; closed when the test ends."""
+    opened: list[Outbox] = []
+
+    def open_one(place: str = store, **options: float) -> Outbox:
+        opened.append(open_store(place, **options))
+        return opened[-1]
+
+    yield open_one
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture
+def outbox(open_outbox: OpenOutbox) -> Outbox:
+    """The test's store, as its first process sees it."""
+    return open_outbox()
 
 
 @pytest.fixture(autouse=True)

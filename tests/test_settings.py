@@ -51,7 +51,11 @@ def test_an_argument_beats_the_environment_and_an_empty_string_is_unset():
         ("ZELTO_RETAIN", "nan", "expected a number of seconds, 0 or more"),
         ("ZELTO_ENABLED", "maybe", "expected 1 or 0"),
         ("ZELTO_API_KEY", "zk_\nabc", "a key has only printable ASCII characters"),
-        ("ZELTO_OUTBOX", "postgresql://db/zelto", "a database as the outbox is not supported yet"),
+        (
+            "ZELTO_OUTBOX",
+            "mysql://db/zelto",
+            "expected a folder, or a URL that starts with postgresql://",
+        ),
     ],
 )
 def test_an_unusable_value_names_itself_its_source_and_what_is_allowed(

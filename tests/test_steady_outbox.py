@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from zelto_agents.outbox import Claim, Gatekeeper, OutboxError, Outcome
-from zelto_agents.outbox import steady as module
+from zelto_agents.outbox import Claim, Gatekeeper, OutboxError, Outcome, Put
 from zelto_agents.outbox.sqlite import SqliteOutbox
-from zelto_agents.outbox.steady import SteadyOutbox
+from zelto_agents.outbox.steady import SteadyOutbox, Tier
 
 BASE = "https://api.example"
 KEY = Gatekeeper("k1")
@@ -21,11 +20,13 @@ NOW = 1000.0
 class Disk:
     """A real SQLite outbox in a folder that a file can stand in the way of."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, rest: float) -> None:
         self.folder = folder
         self.faults: list[OutboxError] = []
         self.opened = 0
-        self.outbox = SteadyOutbox(self.open, self.faults.append)
+        self.outbox = SteadyOutbox(
+            [Tier(self.open, rest=rest)], lambda fault, _: self.faults.append(fault)
+        )
 
     def open(self) -> SqliteOutbox:
         self.opened += 1
@@ -39,7 +40,7 @@ class Disk:
 
     def put(self, name: str, text: str) -> int:
         body = json.dumps({"text": text}).encode()
-        return self.outbox.put(BASE, name, body, provider="zelto", now=NOW)
+        return self.outbox.put(Put(BASE, name, body), now=NOW)
 
     def claim(self, limit: int = 9) -> list[Claim]:
         return self.outbox.claim(BASE, now=NOW, lease=60, limit=limit, gatekeeper=KEY)
@@ -52,9 +53,16 @@ class Disk:
 
 
 @pytest.fixture
-def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
-    monkeypatch.setattr(module, "REST", 0.0)
-    one = Disk(tmp_path / "outbox")
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    one = Disk(tmp_path / "outbox", rest=0.0)
+    yield one
+    one.outbox.close()
+
+
+@pytest.fixture
+def left_alone(tmp_path: Path) -> Iterator[Disk]:
+    """A disk that is not tried again for an hour after a fault."""
+    one = Disk(tmp_path / "outbox", rest=3600.0)
     yield one
     one.outbox.close()
 
@@ -70,7 +78,7 @@ def test_what_the_disk_refuses_can_be_claimed_and_settled_all_the_same(disk: Dis
     disk.put("a", "1")
     (one,) = disk.claim()
     assert one.document == b'{"text": "1"}'
-    assert disk.outbox.settle(one, Outcome("sent"), now=NOW)
+    assert disk.outbox.settle([(one, Outcome("sent"))], now=NOW) == [True]
     assert disk.claim() == []
     assert disk.faults
 
@@ -108,8 +116,8 @@ def test_a_full_disk_takes_nothing_more_and_can_still_be_drained(disk: Disk):
     assert sorted(claim.external_id for claim in disk.claim()) == ["a", "big"]
 
 
-def test_a_disk_that_failed_a_moment_ago_is_left_alone(disk: Disk, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "REST", 3600.0)
+def test_a_disk_that_failed_a_moment_ago_is_left_alone(left_alone: Disk):
+    disk = left_alone
     disk.fail()
     for number in range(10):
         disk.put(f"call-{number}", "1")
@@ -124,10 +132,8 @@ def test_what_is_in_memory_survives_a_close(disk: Disk):
     assert len(disk.claim()) == 1
 
 
-def test_what_is_in_memory_goes_to_a_disk_that_is_well_again_at_the_close(
-    disk: Disk, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(module, "REST", 3600.0)
+def test_what_is_in_memory_goes_to_a_disk_that_is_well_again_at_the_close(left_alone: Disk):
+    disk = left_alone
     disk.fail()
     disk.put("a", "1")
     disk.mend()
@@ -140,11 +146,11 @@ def test_an_answer_is_noted_where_its_claim_came_from(disk: Disk):
     (old,) = disk.claim()
     newest = disk.put("a", "x" * 200_000)  # more than the disk may hold
     assert newest > old.revision
-    assert disk.outbox.settle(old, Outcome("sent"), now=NOW)
+    assert disk.outbox.settle([(old, Outcome("sent"))], now=NOW) == [True]
     assert {(d.state, d.revision) for d in disk.outbox.deliveries()} == {("sent", 1), ("due", 1)}
     (new,) = disk.claim()
     assert (new.revision, len(json.loads(new.document)["text"])) == (newest, 200_000)
-    assert disk.outbox.settle(new, Outcome("sent"), now=NOW)
+    assert disk.outbox.settle([(new, Outcome("sent"))], now=NOW) == [True]
     assert disk.claim() == []
 
 
@@ -152,7 +158,7 @@ def test_what_was_sent_from_memory_is_not_sent_again_from_the_disk(disk: Disk):
     disk.fail()
     disk.put("a", "1")
     (one,) = disk.claim()
-    disk.outbox.settle(one, Outcome("sent"), now=NOW)
+    disk.outbox.settle([(one, Outcome("sent"))], now=NOW)
     disk.mend()
     disk.outbox.maintain(now=NOW, retain=1e9, max_age=1e9)
     assert [(d.external_id, d.state) for d in disk.outbox.deliveries()] == [("a", "sent")]
@@ -163,7 +169,7 @@ def test_memory_is_purged_like_the_disk(disk: Disk):
     disk.fail()
     disk.put("a", "1")
     (one,) = disk.claim()
-    disk.outbox.settle(one, Outcome("sent"), now=NOW)
+    disk.outbox.settle([(one, Outcome("sent"))], now=NOW)
     disk.outbox.maintain(now=NOW + 1, retain=0, max_age=1e9)
     assert disk.outbox.deliveries() == []
 
@@ -175,6 +181,6 @@ def test_who_waits_for_a_call_learns_its_revision_on_disk(disk: Disk):
     disk.put("a", "1")
     disk.put("a", "2")
     disk.mend()
-    disk.outbox.next_due(BASE)
+    disk.outbox.next_due(BASE, gatekeeper=KEY)
     assert moved == [("a", 1)]
     assert [claim.revision for claim in disk.claim()] == [1]

@@ -23,9 +23,10 @@ from typing import Any, ClassVar
 import anyio
 import anyio.to_thread
 
-from zelto_agents._drain import Trouble
 from zelto_agents._items import Flush, Item
-from zelto_agents._work import Work, open_outbox
+from zelto_agents._open import open_outbox
+from zelto_agents._trouble import Trouble
+from zelto_agents._work import Work
 from zelto_agents.outbox.steady import SteadyOutbox
 from zelto_agents.settings import Settings
 
@@ -36,6 +37,9 @@ logger = logging.getLogger("zelto_agents")
 QUEUED = 100_000
 STOP_WAIT = 0.2
 RESTART_AFTER = 5.0
+# While facts come, they are taken in so often; the first after so long a silence wakes the thread.
+TICK = 0.1
+SILENCE = 3.0
 _INHERITED: list[object] = []
 
 
@@ -71,6 +75,7 @@ class Delivery:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._outbox: SteadyOutbox = open_outbox(self._settings, self._trouble)
         self._signalled = False
+        self._dozing = True
         self._stopping = False
         self._not_before = 0.0
         self._waited: tuple[float, float] = (float("-inf"), 0.0)
@@ -90,7 +95,7 @@ class Delivery:
         Args:
             item: what to take in.
             urgent: whether to wake the thread, which costs the host more than the queueing; what
-                is not urgent is taken in with the next thing that is, or within seconds.
+                is not urgent is taken in within a tenth of a second.
         """
         if self._pid != os.getpid():
             # A fork inherits neither the thread nor the right to touch its SQLite connection.
@@ -102,7 +107,7 @@ class Delivery:
         self._items.append(item)
         if self._thread is None:
             self._start()
-        elif urgent and not self._signalled:
+        elif (urgent or self._dozing) and not self._signalled:
             self._signalled = True
             self._signal()
 
@@ -182,6 +187,7 @@ class Delivery:
         with self._lock:
             self._loop = None
             self._signalled = False
+            self._dozing = True
             self._thread = None
             if failed:
                 self._not_before = time.monotonic() + RESTART_AFTER
@@ -207,15 +213,22 @@ class Delivery:
                 await work.aclose()
 
     async def _serve(self, work: Work) -> None:
+        quiet_from = time.monotonic()
         while True:
             self._woken = anyio.Event()
-            self._signalled = False
+            self._signalled = self._dozing = False
+            if self._items:
+                quiet_from = time.monotonic() + SILENCE
             while self._items:
                 work.take(self._items.popleft())
             work.commit()
             if self._stopping:
                 return
-            with anyio.move_on_after(work.keep_house()):
+            rest = work.keep_house()
+            self._dozing = time.monotonic() >= quiet_from
+            if self._dozing and self._items:
+                continue  # handed over before it was to wake us
+            with anyio.move_on_after(rest if self._dozing else min(rest, TICK)):
                 await self._woken.wait()
 
     def _wake(self) -> None:

@@ -4,52 +4,35 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import logging
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import anyio
 
+from zelto_agents._trouble import Tally, Trouble, explain
 from zelto_agents.outbox import Claim, Gatekeeper, Outbox, OutboxError, Outcome, State
 from zelto_agents.policy import Action, Answer, Verdict, backoff, classify
 from zelto_agents.settings import Settings
-from zelto_agents.uploader import Uploader, user_agent
+from zelto_agents.uploader import TOTAL_TIMEOUT, Uploader, user_agent
 
-logger = logging.getLogger("zelto_agents")
+__all__ = ["CONCURRENCY", "Drainer", "gatekeeper_of"]
 
 CONCURRENCY = 8
-# Longer than an attempt can take, so that a live drainer never loses its lease.
+# Two for each that is under way: claiming and settling cost a transaction, not one for each call.
+BATCH = 2 * CONCURRENCY
+# Longer than two attempts can take, so that a live drainer never loses its lease.
 LEASE = 60.0
 CANCELLED_RETRY = 1.0
 CLIENT_RETRY = 60.0
-_STATES: dict[Action, State] = {"sent": "sent", "retry": "due", "hold": "held", "dead": "dead"}
+_STATES: dict[Action, State] = {"sent": "sent", "retry": "due", "hold": "due", "dead": "dead"}
 
 
-class Trouble:
-    """Says each kind of trouble once in a while, and not for each call."""
-
-    def __init__(self, every: float = 3600.0, clock: Callable[[], float] = time.monotonic) -> None:
-        self._every = every
-        self._clock = clock
-        self._said: dict[str, float] = {}
-
-    def say(self, level: int, kind: str, text: str, *args: object) -> None:
-        """Log ``text`` unless ``kind`` was logged within the last ``every`` seconds."""
-        now = self._clock()
-        if now - self._said.get(kind, float("-inf")) >= self._every:
-            self._said[kind] = now
-            logger.log(level, text, *args)
-
-
-@dataclass(slots=True)
-class Tally:
-    """How many attempts of a drain ended how."""
-
-    sent: int = 0
-    retried: int = 0
-    held: int = 0
-    dead: int = 0
+def gatekeeper_of(settings: Settings) -> Gatekeeper:
+    """What these settings can send with."""
+    key = settings.api_key.get_secret_value() if settings.api_key else None
+    mark = hashlib.sha256(f"zelto-agents:{key}".encode()).hexdigest()[:12] if key else None
+    return Gatekeeper(mark, settings.agent_id)
 
 
 class Drainer:
@@ -73,8 +56,10 @@ class Drainer:
         on_verdict: Callable[[Claim, Verdict], None] = lambda *_: None,
     ) -> None:
         self.tally = Tally()
+        self.gatekeeper = gatekeeper_of(settings)
         self._outbox = outbox
         self._settings = settings
+        self._base_url = settings.base_url or ""
         self._hosts = hosts if hosts is not None else {}
         self._trouble = trouble or Trouble()
         self._on_verdict = on_verdict
@@ -82,11 +67,8 @@ class Drainer:
         self._making = anyio.Lock()
         self._flying: dict[str, anyio.Event] = {}
         self._limit = anyio.CapacityLimiter(CONCURRENCY)
-        key = settings.api_key.get_secret_value() if settings.api_key else None
-        self._gatekeeper = Gatekeeper(
-            hashlib.sha256(f"zelto-agents:{key}".encode()).hexdigest()[:12] if key else None,
-            settings.agent_id,
-        )
+        self._claimed: deque[Claim] = deque()
+        self._results: list[tuple[Claim, Outcome]] = []
 
     @property
     def can_send(self) -> bool:
@@ -116,135 +98,147 @@ class Drainer:
         return Uploader(base_url, key, agent=user_agent(self._hosts))
 
     async def deliver(self, external_id: str) -> Verdict | None:
-        """One attempt for one delivery; None if it does not wait, or another process has it."""
+        """One attempt for one delivery; None if it may not be sent now, or is another process's."""
         while True:
             async with self._limit:
                 flying = self._flying.get(external_id)
                 if flying is None:
                     verdict = None
-                    for claim in self._claim(external_id):
+                    for claim in self._claim(1, external_id):
                         verdict = await self._attempt(claim)
+                        self._note()
                     return verdict
             await flying.wait()  # a sweep of ours has it, perhaps in an older revision
 
-    async def sweep(self) -> bool:
-        """Attempt everything that is due; True if the way was blocked before nothing was."""
-        blocked = False
+    async def sweep(self, on_progress: Callable[[], None] = lambda: None) -> None:
+        """Attempt everything that is due, as long as the gate is open.
+
+        Args:
+            on_progress: called after each attempt.
+        """
 
         async def worker() -> None:
-            nonlocal blocked
-            while not blocked:
+            while True:
                 async with self._limit:
-                    claims = self._claim(None)
-                    if not claims:
+                    claim = self._next_claim()
+                    if claim is None:
                         return
-                    verdict = await self._attempt(claims[0])
-                    blocked = blocked or verdict.action in ("retry", "hold")
+                    verdict = await self._attempt(claim)
+                if verdict is not None and verdict.away:
+                    self._note()
+                    self._give_back_if_closed()
+                elif len(self._results) >= CONCURRENCY:
+                    self._note()
+                on_progress()
 
-        async with anyio.create_task_group() as group:
-            for _ in range(CONCURRENCY):
-                group.start_soon(worker)
-        return blocked
+        try:
+            async with anyio.create_task_group() as group:
+                for _ in range(CONCURRENCY):
+                    group.start_soon(worker)
+        finally:
+            self._give_back()
+            self._note()
 
-    def _claim(self, external_id: str | None) -> list[Claim]:
+    def _next_claim(self) -> Claim | None:
+        if not self._claimed:
+            self._note()
+            for claim in self._claim(BATCH, None):
+                self._claimed.append(claim)
+                self._flying[claim.external_id] = anyio.Event()
+        return self._claimed.popleft() if self._claimed else None
+
+    def _claim(self, limit: int, external_id: str | None) -> list[Claim]:
         if not self.can_send:
             return []
         return self._outbox.claim(
-            self._settings.base_url or "",
+            self._base_url,
             now=time.time(),
             lease=LEASE,
-            gatekeeper=self._gatekeeper,
+            limit=limit,
+            gatekeeper=self.gatekeeper,
             external_id=external_id,
         )
 
-    async def _attempt(self, claim: Claim) -> Verdict:
-        answer, verdict = Answer(fault="cancelled"), Verdict("retry", CANCELLED_RETRY, "cancelled")
-        landed = self._flying[claim.external_id] = anyio.Event()
+    def _give_back_if_closed(self) -> None:
+        gate = self._outbox.gate(self._base_url)
+        if gate.away and not (gate.away == "key" and gate.key_mark != self.gatekeeper.key_mark):
+            self._give_back()
+
+    def _give_back(self) -> None:
+        while self._claimed:
+            self._unused(self._claimed.popleft())
+
+    def _unused(self, claim: Claim) -> None:
+        self._results.append((claim, Outcome("due", due_at=time.time(), tried=False)))
+        self._land(claim)
+
+    def _land(self, claim: Claim) -> None:
+        landed = self._flying.pop(claim.external_id, None)
+        if landed is not None:
+            landed.set()
+
+    async def _attempt(self, claim: Claim) -> Verdict | None:
+        """Send one; None if its lease ends before an answer could be had."""
+        self._flying.setdefault(claim.external_id, anyio.Event())
+        if time.time() > claim.lease_until - TOTAL_TIMEOUT:
+            self._unused(claim)
+            return None
+        answer = Answer(fault="cancelled")
+        verdict = Verdict("retry", CANCELLED_RETRY, "cancelled", away="outage")
+        cancelled = True
         try:
             answer, verdict = await self._send(claim)
+            cancelled = False
         finally:
             # Settled even when the attempt is cancelled, so that the next one need not wait for
             # the lease to run out. Nothing awaits here.
-            self._settle(claim, answer, verdict)
-            self._flying.pop(claim.external_id, None)
-            landed.set()
+            self._results.append((claim, self._outcome(answer, verdict)))
+            if cancelled:
+                self._note()
+            self._land(claim)
+            self._on_verdict(claim, verdict)
+            explain(claim, verdict, self._trouble, self.tally)
         return verdict
 
     async def _send(self, claim: Claim) -> tuple[Answer, Verdict]:
         failures = claim.failures + 1
         try:
-            body = claim.body(self._gatekeeper.agent_id)
+            body = claim.body(self.gatekeeper.agent_id)
         except Exception as fault:  # noqa: BLE001 - one bad document must not stop the others
             why = f"the outbox holds no readable document ({type(fault).__name__})"
-            return Answer(fault=why), Verdict("dead", why=why)
+            return Answer(fault=why, unsent=True), Verdict("dead", why=why)
         try:
-            client = await self._client()
+            client = self._uploader or await self._client()
         except Exception as fault:  # noqa: BLE001 - a fault of the machine, not of the document
             why = (
                 f"no HTTP client can be made ({type(fault).__name__}): "
                 "check the proxy variables and SSL_CERT_FILE"
             )
-            return Answer(fault=why), Verdict("retry", max(CLIENT_RETRY, backoff(failures)), why)
+            delay = max(CLIENT_RETRY, backoff(failures))
+            return Answer(fault=why, unsent=True), Verdict("retry", delay, why)
         answer = await client.send(body, claim.provider)
         return answer, classify(answer, attempts=failures, now=time.time())
 
-    def _settle(self, claim: Claim, answer: Answer, verdict: Verdict) -> None:
-        now = time.time()
-        outcome = Outcome(
+    def _outcome(self, answer: Answer, verdict: Verdict) -> Outcome:
+        return Outcome(
             state=_STATES[verdict.action],
-            due_at=now + verdict.delay,
+            due_at=time.time() + (0.0 if verdict.action == "hold" else verdict.delay),
             status=answer.status,
             details="" if verdict.action == "sent" else answer.details or verdict.why,
-            held_for="key" if verdict.action == "hold" else None,
-            key_mark=self._gatekeeper.key_mark,
+            away=verdict.away,
+            wait=verdict.wait,
+            key_mark=self.gatekeeper.key_mark,
+            unsure=verdict.action == "retry" and answer.unsure,
         )
-        try:
-            self._outbox.settle(claim, outcome, now=now)
-        except OutboxError as fault:
-            # The lease runs out and somebody sends it again, which is harmless.
-            self._trouble.say(logging.ERROR, "settle", "an answer could not be noted: %s", fault)
-        self._on_verdict(claim, verdict)
-        self._explain(claim, verdict)
 
-    def _explain(self, claim: Claim, verdict: Verdict) -> None:
-        say, base_url, why = self._trouble.say, claim.base_url, verdict.why
-        if verdict.action == "sent":
-            self.tally.sent += 1
-            logger.debug("call %s revision %d sent", claim.external_id, claim.revision)
-        elif verdict.action == "dead":
-            self.tally.dead += 1
-            logger.error(
-                "call %s was refused for good (%s); it is kept as a dead letter with the reason",
-                claim.external_id,
-                why,
-            )
-        elif verdict.action == "hold":
-            self.tally.held += 1
-            say(
-                logging.ERROR,
-                "key",
-                "%s refused the key (%s): check ZELTO_API_KEY; calls are held until it is right",
-                base_url,
-                why,
-            )
-        elif verdict.base_url_wrong:
-            self.tally.retried += 1
-            say(
-                logging.ERROR,
-                "base_url",
-                "%s is not an ingest API (%s): check ZELTO_BASE_URL; calls wait in the outbox",
-                base_url,
-                why,
-            )
-        else:
-            self.tally.retried += 1
-            say(
-                logging.WARNING,
-                "away",
-                "%s does not take calls now (%s); they wait in the outbox and are sent later",
-                base_url,
-                why,
-            )
+    def _note(self) -> None:
+        results, self._results = self._results, []
+        if results:
+            try:
+                self._outbox.settle(results, now=time.time())
+            except OutboxError as fault:
+                # The leases run out and somebody sends them again, which is harmless.
+                self._trouble.problem("settle", "answers could not be noted: %s", fault)
 
     async def aclose(self) -> None:
         """Close the HTTP client."""

@@ -5,28 +5,63 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, overload
 
 from pydantic import ValidationError
 
 from zelto_agents.contract import CANONICAL_PROVIDERS, CallIngest, describe, plain_json
-from zelto_agents.facts import Fact
+from zelto_agents.facts import CallStarted, Fact, encoded
 
-__all__ = ["CallFacts", "Enrichment", "Flush", "Item", "Upload"]
+__all__ = ["CallFacts", "EncodedFacts", "Enrichment", "Flush", "Item", "Upload"]
 
 logger = logging.getLogger("zelto_agents")
 
 
 @dataclass(slots=True, eq=False)
 class CallFacts:
-    """The facts of one call so far; only the delivery thread looks inside."""
+    """The facts of one call so far; only the delivery thread looks inside.
+
+    ``journal`` names its journal while it is live.
+    """
 
     redact: Callable[[str], str] | None = None
     facts: list[Fact] = field(default_factory=list[Fact])
     dropped: int = 0
+    ended: bool = False
+    journal: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @property
+    def external_id(self) -> str:
+        """The call's id."""
+        return next((f.external_id for f in self.facts if isinstance(f, CallStarted)), "")
+
+    @property
+    def provider(self) -> str:
+        """The value of ``X-Zelto-Provider``."""
+        return next((f.provider for f in self.facts if isinstance(f, CallStarted)), "zelto")
+
+
+class EncodedFacts(Sequence[bytes]):
+    """Facts as a journal holds them; only those are encoded that are asked for."""
+
+    def __init__(self, facts: Sequence[Fact]) -> None:
+        self._facts = facts
+
+    def __len__(self) -> int:
+        return len(self._facts)
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[bytes]: ...
+    def __getitem__(self, index: int | slice) -> bytes | list[bytes]:
+        if isinstance(index, slice):
+            return [encoded(fact) for fact in self._facts[index]]
+        return encoded(self._facts[index])
 
 
 @dataclass(frozen=True, slots=True)

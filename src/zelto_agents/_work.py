@@ -7,30 +7,23 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, InvalidStateError
+from dataclasses import replace
 from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
 
-from zelto_agents._drain import Drainer, Trouble
-from zelto_agents._items import CallFacts, Enrichment, Flush, Item, Upload
-from zelto_agents.contract import CallIngest
-from zelto_agents.facts import (
-    AgentKnown,
-    CallEnded,
-    CallStarted,
-    Fact,
-    MetadataKnown,
-    redacted,
-)
-from zelto_agents.fold import fold
-from zelto_agents.outbox import Claim, HeldFor, OutboxError
-from zelto_agents.outbox.sqlite import SqliteOutbox
+from zelto_agents._adopt import adopt, document_of
+from zelto_agents._drain import Drainer
+from zelto_agents._items import CallFacts, EncodedFacts, Enrichment, Flush, Item, Upload
+from zelto_agents._trouble import Trouble
+from zelto_agents.facts import CallEnded, CallStarted, Fact, redacted
+from zelto_agents.outbox import Claim, Put
 from zelto_agents.outbox.steady import SteadyOutbox
 from zelto_agents.policy import Verdict
 from zelto_agents.settings import Settings
 
-__all__ = ["Work", "open_outbox"]
+__all__ = ["Work"]
 
 logger = logging.getLogger("zelto_agents")
 
@@ -42,22 +35,8 @@ UNSENT_NOTED = 10_000
 MAINTAIN_EVERY = 60.0
 # A better reason for the end follows within milliseconds, when one does.
 SETTLING = 0.5
-
-
-def open_outbox(settings: Settings, trouble: Trouble) -> SteadyOutbox:
-    """The outbox of these settings, which says what the disk refuses and goes on."""
-
-    def complain(fault: OutboxError) -> None:
-        trouble.say(
-            logging.ERROR,
-            "outbox",
-            "%s; until then, calls are kept in memory, and lost if this process dies",
-            fault,
-        )
-
-    return SteadyOutbox(
-        lambda: SqliteOutbox(settings.outbox, max_bytes=settings.outbox_max_bytes), complain
-    )
+# The process that a call was in tries it first; sweeps of others come after that.
+HEAD_START = 2.0
 
 
 class Work:
@@ -89,6 +68,7 @@ class Work:
             outbox, settings, hosts=hosts, trouble=trouble, on_verdict=self._on_verdict
         )
         self._ended: dict[int, CallFacts] = {}
+        self._unwritten: dict[int, CallFacts] = {}
         self._flushes: list[Future[bool]] = []
         self._sending: dict[str, anyio.Event] = {}
         self._unsent: dict[str, int] = {}
@@ -96,7 +76,6 @@ class Work:
         self._sweeping = False
         # Imports and the first sweep wait, so that they do not compete with the call's own start.
         self._next_sweep = time.time() + FIRST_SWEEP
-        self._swept = False
         self._next_maintenance = 0.0
 
     @property
@@ -109,8 +88,7 @@ class Work:
         try:
             yield
         except Exception as fault:  # noqa: BLE001 - our own faults stay ours
-            self._trouble.say(
-                logging.ERROR,
+            self._trouble.problem(
                 what,
                 "%s failed inside zelto-agents (%s); the agent is not affected",
                 what,
@@ -126,7 +104,8 @@ class Work:
                 case Enrichment(external_id, changes):
                     self._enrich(external_id, changes)
                 case Upload():
-                    self._put(*item.encoded(), item.provider, 0.0, None)
+                    external_id, body = item.encoded()
+                    self._put(Put(self._base_url, external_id, body, item.provider), 0.0)
                 case Flush(done):
                     self.commit()
                     for hurry in self._sending.values():
@@ -138,54 +117,61 @@ class Work:
         edge = isinstance(fact, CallStarted | CallEnded)
         if len(call.facts) >= FACTS_OF_A_CALL and not edge:
             call.dropped += 1
-            self._trouble.say(logging.ERROR, "facts", "a call has too many facts; some are dropped")
+            self._trouble.problem("facts", "a call has too many facts; some are dropped")
             return
         call.facts.append(redacted(fact, call.redact) if call.redact else fact)
         if isinstance(fact, CallEnded):
+            call.ended = True
             self._ended[id(call)] = call
+        elif not call.ended:
+            self._unwritten[id(call)] = call
 
     def commit(self) -> None:
-        """Fold the calls that ended and make their documents durable."""
+        """Make the documents of calls that ended durable, and what is new of those that live."""
         for key, call in list(self._ended.items()):
             del self._ended[key]
+            self._unwritten.pop(key, None)
             with self._guarded("finishing a call"):
                 self._finish(call)
+        for key, call in list(self._unwritten.items()):
+            del self._unwritten[key]
+            with self._guarded("writing a journal"):
+                self._outbox.journal(
+                    call.journal,
+                    self._base_url,
+                    call.external_id,
+                    EncodedFacts(call.facts),
+                    now=time.time(),
+                )
 
     def _finish(self, call: CallFacts) -> None:
-        document = _document(call)
-        external_id = document.call.external_id
-        ends = [fact for fact in call.facts if isinstance(fact, CallEnded)]
-        starts = [fact for fact in call.facts if isinstance(fact, CallStarted)]
-        delay = 0.0 if any(end.settled for end in ends) else SETTLING
-        held: HeldFor | None = None
-        if not document.has_agent and not self._settings.agent_id:
-            held = "agent"
-            self._trouble.say(
-                logging.ERROR,
+        document = document_of(call.facts, call.dropped)
+        settled = any(fact.settled for fact in call.facts if isinstance(fact, CallEnded))
+        held = not document.has_agent and not self._settings.agent_id
+        if held:
+            self._trouble.problem(
                 "agent",
                 "call %s names no agent and is held: pass agent_id, or set ZELTO_AGENT_ID; "
                 "it is sent once one is known",
-                external_id,
+                document.call.external_id,
             )
-        provider = starts[0].provider if starts else "zelto"
-        self._put(external_id, document.wire(), provider, delay, held)
-
-    def _put(
-        self, external_id: str, body: bytes, provider: str, delay: float, held: HeldFor | None
-    ) -> None:
-        now = time.time()
-        revision = self._outbox.put(
+        put = Put(
             self._base_url,
-            external_id,
-            body,
-            provider=provider,
-            now=now,
-            due_at=now + delay,
-            held_for=held,
+            document.call.external_id,
+            document.wire(),
+            call.provider,
+            held=held,
+            journal=call.journal,
         )
-        self._note_unsent(external_id, revision)
-        if not held:
-            self._send_soon(external_id, delay)
+        self._put(put, 0.0 if settled else SETTLING)
+
+    def _put(self, put: Put, delay: float) -> None:
+        now = time.time()
+        put = replace(put, due_at=now + delay + HEAD_START)
+        revision = self._outbox.put(put, now=now)
+        self._note_unsent(put.external_id, revision)
+        if not put.held:
+            self._send_soon(put.external_id, delay)
 
     def _enrich(self, external_id: str, changes: Mapping[str, Any]) -> None:
         revision = self._outbox.enrich(self._base_url, external_id, changes, now=time.time())
@@ -263,26 +249,27 @@ class Work:
     async def _sweep(self) -> None:
         try:
             with self._guarded("sweeping"):
-                self._maintain(time.time())
-                if not self._drainer.can_send:
-                    return
+                now = time.time()
+                self._outbox.beat(now=now)
+                adopt(self._outbox, self._settings, now)
                 await self._drainer.warm_up()
-                # What another key left held looks not yet due: the first sweep tries anyway.
-                blocked = False
-                if not self._swept or self._due_in() <= 0:
-                    self._swept = True
-                    blocked = await self._drainer.sweep()
+                if not self._outbox.lead(
+                    self._base_url, now=now, gatekeeper=self._drainer.gatekeeper
+                ):
+                    return
+                self._maintain(now)
+                await self._drainer.sweep()
                 if self._settings.retain == 0:
                     self._outbox.maintain(
                         now=time.time(), retain=0.0, max_age=self._settings.max_age
                     )
-                if not blocked:
+                if self._drainer.can_send:
                     self._sweep_in(max(self._due_in(), BREATH))
         finally:
             self._sweeping = False
 
     def _due_in(self) -> float:
-        due_at = self._outbox.next_due(self._base_url)
+        due_at = self._outbox.next_due(self._base_url, gatekeeper=self._drainer.gatekeeper)
         return SWEEP_EVERY if due_at is None else due_at - time.time()
 
     def _sweep_in(self, seconds: float) -> None:
@@ -308,18 +295,3 @@ class Work:
             await self._drainer.aclose()
         with self._guarded("closing"):
             self._outbox.close()
-
-
-def _document(call: CallFacts) -> CallIngest:
-    """The call's document; should ever a fact defeat the fold, then at least that it took place."""
-    facts = call.facts
-    if call.dropped:
-        note = {"zelto": {"droppedFacts": call.dropped}}
-        facts = [*facts, MetadataKnown(at=facts[-1].at, seq=facts[-1].seq, values=note)]
-    try:
-        return fold(facts)
-    except Exception as fault:  # noqa: BLE001 - a call must not be lost by our own fault
-        logger.error("a call could not be put together (%s)", type(fault).__name__)
-        bare = [f for f in facts if isinstance(f, CallStarted | AgentKnown | CallEnded)]
-        told = {"zelto": {"fault": type(fault).__name__}}
-        return fold([*bare, MetadataKnown(at=bare[0].at, seq=bare[-1].seq, values=told)])

@@ -6,11 +6,12 @@ Every time in a fact is wall-clock time in seconds since the epoch; the fold mak
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeVar
 
-from zelto_agents.contract import Role
+from zelto_agents.contract import Role, plain_json
 
 __all__ = [
     "AgentKnown",
@@ -31,6 +32,8 @@ __all__ = [
     "TurnSaid",
     "UsageKnown",
     "WordsHeard",
+    "decoded",
+    "encoded",
     "redacted",
 ]
 
@@ -231,3 +234,27 @@ def redacted(fact: _F, redact: Callable[[str], str]) -> _F:
         return fact
     changes: dict[str, Any] = {name: one(getattr(fact, name)) for name in fact.SPOKEN}
     return dataclasses.replace(fact, **changes)
+
+
+def encoded(fact: Fact) -> bytes:
+    """The fact as a line of a journal."""
+    values = {f.name: getattr(fact, f.name) for f in dataclasses.fields(fact)}
+    known = {name: value for name, value in values.items() if value is not None}
+    line = {"kind": type(fact).__name__, **{n: plain_json(v) for n, v in known.items()}}
+    return json.dumps(line, separators=(",", ":")).encode()
+
+
+def decoded(line: bytes) -> Fact | None:
+    """The fact of a line; None if it is not whole, or of a kind that this version does not know."""
+    try:
+        values: dict[str, Any] = json.loads(line)
+        kind = _KINDS[values.pop("kind")]
+        names = {f.name for f in dataclasses.fields(kind)}
+        if "parts" in values:
+            values["parts"] = tuple(values["parts"])
+        return kind(**{name: value for name, value in values.items() if name in names})
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+_KINDS: dict[str, type[Fact]] = {kind.__name__: kind for kind in Fact.__subclasses__()}

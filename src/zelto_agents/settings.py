@@ -83,9 +83,12 @@ def _switch(text: str) -> bool:
     raise ValueError("expected 1 or 0")
 
 
-def _folder(text: str) -> Path:
+def _outbox(text: str) -> Path | SecretStr:
+    scheme = text.strip().partition("://")[0]
+    if scheme in ("postgresql", "postgres"):
+        return SecretStr(text.strip())
     if "://" in text:
-        raise ValueError("expected a folder; a database as the outbox is not supported yet")
+        raise ValueError("expected a folder, or a URL that starts with postgresql://")
     return Path(text).expanduser()
 
 
@@ -109,9 +112,9 @@ VARIABLES = (
     Variable(
         "ZELTO_OUTBOX",
         "outbox",
-        _folder,
+        _outbox,
         "`$XDG_STATE_HOME/zelto-agents`",
-        "Folder of the outbox, on a local disk.",
+        "Folder of the outbox, on a local disk; or `postgresql://...`, for a fleet.",
     ),
     Variable(
         "ZELTO_RETAIN",
@@ -162,6 +165,7 @@ class Settings:
     """Everything that can be set, read once; ``sources`` says where each value came from.
 
     ``base_url`` is None when the given one cannot be used: calls are then kept and not sent.
+    ``postgres`` is the URL of a fleet's outbox, and ``outbox`` then the folder of its spare.
     Times are in seconds, sizes in bytes.
     """
 
@@ -170,6 +174,7 @@ class Settings:
     agent_id: str | None = None
     agent_version: str | None = None
     outbox: Path = Path("zelto-agents")
+    postgres: SecretStr | None = None
     retain: float = 86_400.0
     max_age: float = 7 * 86_400.0
     outbox_max_bytes: float = 256.0 * 1024 * 1024
@@ -200,7 +205,9 @@ class Settings:
             if given is None or given == "":
                 continue
             try:
-                values[variable.setting] = variable.parse(_as_text(given))
+                value = variable.parse(_as_text(given))
+                elsewhere = variable.setting == "outbox" and isinstance(value, SecretStr)
+                values["postgres" if elsewhere else variable.setting] = value
                 sources[variable.setting] = source
             except (ValueError, TypeError, RuntimeError, OSError) as why:
                 instead = _INSTEAD.get(

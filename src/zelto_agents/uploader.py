@@ -54,6 +54,12 @@ class Uploader:
     ) -> None:
         import httpx
 
+        self._unsent = (
+            httpx.ConnectError,
+            httpx.ConnectTimeout,
+            httpx.PoolTimeout,
+            httpx.UnsupportedProtocol,
+        )
         self._key = key
         self._url = base_url + UPLOAD_PATH
         self._client = httpx.AsyncClient(
@@ -81,7 +87,7 @@ class Uploader:
             return Answer(fault="no answer in time")
         except Exception as fault:  # noqa: BLE001 - whatever the network does is an answer
             # The type alone: an exception's text may quote what was sent.
-            return Answer(fault=type(fault).__name__)
+            return Answer(fault=type(fault).__name__, unsent=isinstance(fault, self._unsent))
 
     async def _start_of(self, response: httpx.Response) -> str:
         read = b""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from zelto_agents._drain import Tally
+    from zelto_agents._trouble import Tally
     from zelto_agents.outbox import Delivery
     from zelto_agents.settings import Settings
 
@@ -82,7 +82,7 @@ async def _drain(settings: Settings) -> tuple[Tally, list[Delivery]]:
     base_url = settings.base_url or ""
     try:
         outbox.readdress(base_url, now=time.time())
-        outbox.hurry(base_url)
+        outbox.hurry(base_url, now=time.time())
         await drainer.sweep()
         outbox.maintain(now=time.time(), retain=settings.retain, max_age=settings.max_age)
         left = [d for d in outbox.deliveries() if d.state in ("due", "held", "dead")]

@@ -1,35 +1,42 @@
-"""The outbox: the durable store of documents that are not yet safe at Zelto.
+"""The outbox: the durable store of what is not yet safe at Zelto.
 
-``Outbox`` is what an engine has to do; ``SqliteOutbox`` does it in one file on a local disk.
-Each method is one transaction. An instance belongs to one thread; processes share the store.
+It holds deliveries (finished documents on their way) and the journals of live calls. ``Outbox`` is
+what an engine has to do. ``SqliteOutbox`` does it in one file on a local disk, ``PostgresOutbox``
+for hosts whose disks vanish; both run the same statements. ``SteadyOutbox`` puts engines behind one
+another, so that there is always one. Each method is one transaction; an instance belongs to one
+thread, and processes share the store.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from zelto_agents.contract import NATIVE_PROVIDERS
 from zelto_agents.fold import merged
+from zelto_agents.policy import Away
 
 __all__ = [
     "Claim",
     "Delivery",
+    "Gate",
     "Gatekeeper",
-    "HeldFor",
+    "Orphan",
     "Outbox",
     "OutboxError",
     "OutboxFullError",
     "Outcome",
+    "Put",
     "State",
 ]
 
-State = Literal["due", "held", "dead", "sent", "awaited"]
-"""``awaited``: an enrichment is here, its document is not (yet)."""
+State = Literal["live", "due", "held", "dead", "sent", "awaited"]
+"""``live``: only a journal so far. ``awaited``: an enrichment is here, its document is not (yet).
 
-HeldFor = Literal["key", "agent"]
+``held`` waits for an agent to be named, or, with all others that are due, for another key.
+"""
 
 
 class OutboxError(Exception):
@@ -42,13 +49,43 @@ class OutboxFullError(OutboxError):
 
 @dataclass(frozen=True, slots=True)
 class Gatekeeper:
-    """What this process can send with: held deliveries that lack just that are claimed again.
+    """What this process can send with.
 
     ``key_mark`` is a short hash that tells keys apart and gives none away; None without a key.
     """
 
     key_mark: str | None = None
     agent_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Whether a base URL takes anything, as all processes together found out.
+
+    Closed until ``closed_until``; after that, one probe at a time finds out. A key that differs
+    from the refused one, ``key_mark``, passes. Times in seconds since the epoch.
+    """
+
+    away: Away | None = None
+    closed_until: float = 0.0
+    failures: int = 0
+    key_mark: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """A document to be made durable as the newest revision of its delivery.
+
+    ``journal`` is the live call that this document ends. ``held`` until an agent is named.
+    """
+
+    base_url: str
+    external_id: str
+    document: bytes
+    provider: str = "zelto"
+    due_at: float = 0.0
+    held: bool = False
+    journal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +102,7 @@ class Claim:
     fence: int
     attempts: int
     failures: int
+    lease_until: float
     document: bytes
     changes: bytes | None = None
 
@@ -88,14 +126,22 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a claim ends: the next state, when it is due again, and what was seen."""
+    """How a claim ends: the next state, when it is due again, and what was seen.
+
+    ``away`` closes the gate, with ``wait`` for the seconds that the answer asked for. ``unsure``
+    says that the request may still be processed, late: a newer revision is then confirmed by one
+    more send. ``tried`` is False when the claim is given back unused.
+    """
 
     state: State
     due_at: float = 0.0
     status: int | None = None
     details: str = ""
-    held_for: HeldFor | None = None
+    away: Away | None = None
+    wait: float = 0.0
     key_mark: str | None = None
+    unsure: bool = False
+    tried: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,21 +162,25 @@ class Delivery:
     details: str
 
 
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """The journal of a call whose process is gone; ``seen_at`` is when it was last known alive."""
+
+    journal: str
+    base_url: str
+    external_id: str
+    seen_at: float
+    facts: Sequence[bytes] = field(repr=False)
+
+
 class Outbox(Protocol):
     """What the delivery thread needs of a store. Every method may raise ``OutboxError``."""
 
-    def put(
-        self,
-        base_url: str,
-        external_id: str,
-        document: bytes,
-        *,
-        provider: str,
-        now: float,
-        due_at: float = 0.0,
-        held_for: HeldFor | None = None,
-    ) -> int:
-        """Make a document durable as the newest revision, whose number is returned."""
+    def put(self, put: Put, *, now: float) -> int:
+        """Make a document durable, and drop the journal that it ends; the number of its revision.
+
+        Enrichments that came before it are merged when it is claimed.
+        """
         ...
 
     def enrich(
@@ -153,26 +203,61 @@ class Outbox(Protocol):
         gatekeeper: Gatekeeper,
         external_id: str | None = None,
     ) -> list[Claim]:
-        """Take what is due, the oldest first; with ``external_id`` that one, due or not."""
+        """Take what is due, the oldest first; with ``external_id`` that one, due or not.
+
+        Nothing while the gate is closed, and then one, as the probe.
+        """
         ...
 
-    def settle(self, claim: Claim, outcome: Outcome, *, now: float) -> bool:
-        """End a claim; False when the lease was lost, and nothing changes then.
+    def settle(self, results: Sequence[tuple[Claim, Outcome]], *, now: float) -> list[bool]:
+        """End claims; False for one whose lease was lost: its outcome is not noted.
 
         A revision newer than the claim's stays due, whatever became of the older one.
         """
         ...
 
-    def hurry(self, base_url: str) -> None:
-        """Make everything that waits due now, held or backed off."""
+    def journal(
+        self, call: str, base_url: str, external_id: str, facts: Sequence[bytes], *, now: float
+    ) -> None:
+        """Append what is new of a live call's facts, of which all are given, to its journal."""
         ...
 
-    def next_due(self, base_url: str) -> float | None:
+    def beat(self, *, now: float) -> None:
+        """Renew this process's lease on its live calls."""
+        ...
+
+    def orphans(self, *, now: float, limit: int = 10) -> list[Orphan]:
+        """Take over what processes left that are gone, and give what is to be adopted of it.
+
+        Their claims come free as well.
+        """
+        ...
+
+    def adopt(self, put: Put, *, seen_at: float, now: float) -> int:
+        """Put the document of an orphan, and drop its journal; the revision.
+
+        0 if its process came back, or had put a document after ``seen_at``.
+        """
+        ...
+
+    def lead(self, base_url: str, *, now: float, gatekeeper: Gatekeeper) -> bool:
+        """Whether this process is the one that sweeps for all; held for a few missed beats."""
+        ...
+
+    def gate(self, base_url: str) -> Gate:
+        """What is known of the base URL."""
+        ...
+
+    def hurry(self, base_url: str, *, now: float) -> None:
+        """Open the gate, and make everything that waits due now."""
+        ...
+
+    def next_due(self, base_url: str, *, gatekeeper: Gatekeeper) -> float | None:
         """When the next waiting delivery is due or comes free, or None without one."""
         ...
 
     def deliveries(self, base_url: str | None = None) -> list[Delivery]:
-        """All deliveries, the oldest first, without their documents."""
+        """All deliveries and live calls, the oldest first, without their documents."""
         ...
 
     def readdress(self, base_url: str, *, now: float) -> int:

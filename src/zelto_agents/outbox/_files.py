@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import shutil
 import sqlite3
 import stat
 import sys
@@ -12,12 +13,34 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from zelto_agents.outbox import OutboxError
+from zelto_agents.outbox import OutboxError, OutboxFullError
 
 if sys.platform != "win32":
     import fcntl
 
+__all__ = [
+    "FILE_NAME",
+    "OutboxCorruptError",
+    "Reserve",
+    "acquire",
+    "explained",
+    "file_mark",
+    "file_system",
+    "is_remote",
+    "lock_file",
+    "private_file",
+    "release",
+    "set_aside",
+]
+
+FILE_NAME = "outbox.sqlite3"
 LOCK_WAIT = 2.0
+_CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_REMOTE = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "lustre", "gpfs", "glusterfs", "fuse.")
+
+
+class OutboxCorruptError(OutboxError):
+    """The file is no outbox, or a damaged one."""
 
 
 def lock_file(folder: Path) -> int | None:
@@ -45,13 +68,28 @@ def acquire(lock: int) -> None:
             return
 
 
+def release(lock: int) -> None:
+    """Let go of the file lock."""
+    fcntl.flock(lock, fcntl.LOCK_UN)
+
+
 @contextlib.contextmanager
-def explained(folder: Path | None) -> Iterator[None]:
+def explained(name: str) -> Iterator[None]:
+    """Faults of the disk as faults of the outbox, in words that say what to do."""
     try:
         yield
     except (sqlite3.Error, OSError) as fault:
+        code = getattr(fault, "sqlite_errorcode", None)
+        why = f"({type(fault).__name__}: {fault})"
+        if code is not None and code & 0xFF in _CORRUPT:
+            raise OutboxCorruptError(f"the outbox {name} is damaged {why}") from fault
+        if code == sqlite3.SQLITE_FULL:
+            raise OutboxFullError(
+                f"the disk of the outbox {name} is full {why}: make room on it, "
+                "or set ZELTO_OUTBOX to another folder"
+            ) from fault
         raise OutboxError(
-            f"the outbox in {folder} cannot be used ({type(fault).__name__}: {fault}): "
+            f"the outbox {name} cannot be used {why}: "
             "check the disk and its permissions, or set ZELTO_OUTBOX to another folder"
         ) from fault
 
@@ -87,6 +125,72 @@ def _tighten(folder: Path) -> None:
     folder.chmod(0o700)
 
 
-def release(lock: int) -> None:
-    """Let go of the file lock."""
-    fcntl.flock(lock, fcntl.LOCK_UN)
+def file_mark(path: Path | None) -> tuple[int, int] | None:
+    """What tells the file at this path from another that took its place; None without one."""
+    if path is None:
+        return None
+    try:
+        facts = path.stat()
+    except FileNotFoundError:
+        return (0, 0)
+    return (facts.st_dev, facts.st_ino)
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file, with its write-ahead log, so that nothing of it is overwritten."""
+    aside = path.with_name(f"outbox.damaged-{time.time_ns()}.sqlite3")
+    for suffix in ("-wal", "-shm", ""):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
+    return aside
+
+
+def file_system(folder: Path) -> str:
+    """The type of the file system that the folder is on, by Linux; '' where nobody says so."""
+    best, kind = "", ""
+    with contextlib.suppress(OSError):
+        place = str(folder.resolve())
+        for line in Path("/proc/self/mountinfo").read_text().splitlines():
+            left, _, right = line.partition(" - ")
+            mount = left.split()[4].replace("\\040", " ")
+            inside = place == mount or place.startswith(mount.rstrip("/") + "/")
+            if inside and len(mount) >= len(best):
+                best, kind = mount, right.split()[0]
+    return kind
+
+
+def is_remote(kind: str) -> bool:
+    """Whether a file system of this type is shared by machines, which rules a WAL out."""
+    return kind.startswith(_REMOTE)
+
+
+class Reserve:
+    """A little room on the disk, given up when it is full: what waits can still be sent.
+
+    To claim a call and to note its answer takes some room as well.
+    """
+
+    SIZE = 1024 * 1024
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+
+    def keep(self) -> None:
+        """Take the room, if there is plenty."""
+        if self._folder is None or not hasattr(os, "posix_fallocate"):
+            return
+        with contextlib.suppress(OSError):
+            path = self._folder / "outbox.reserve"
+            if path.exists() or shutil.disk_usage(self._folder).free < 8 * self.SIZE:
+                return
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.posix_fallocate(file, 0, self.SIZE)
+            finally:
+                os.close(file)
+
+    def give_up(self) -> None:
+        """Let go of it."""
+        if self._folder is not None:
+            with contextlib.suppress(OSError):
+                (self._folder / "outbox.reserve").unlink()

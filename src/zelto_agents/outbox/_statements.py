@@ -1,141 +1,335 @@
-"""The statements of the SQLite outbox, and what each of them is for."""
+"""The statements of an outbox; both engines run them, and differ in what is in braces."""
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 1
-
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS delivery (
-  id INTEGER PRIMARY KEY,
+CREATE TABLE delivery (
+  id {id},
   base_url TEXT NOT NULL,
   external_id TEXT NOT NULL,
   provider TEXT NOT NULL,
   state TEXT NOT NULL,
   revision INTEGER NOT NULL,
-  due_at REAL NOT NULL,
-  lease_until REAL NOT NULL DEFAULT 0,
-  fence INTEGER NOT NULL DEFAULT 0,
+  due_at DOUBLE PRECISION NOT NULL,
+  holder TEXT NOT NULL DEFAULT '',
+  lease_until DOUBLE PRECISION NOT NULL DEFAULT 0,
+  fence BIGINT NOT NULL DEFAULT 0,
+  claimed_revision INTEGER NOT NULL DEFAULT 0,
+  unsure_until DOUBLE PRECISION NOT NULL DEFAULT 0,
+  unsure_revision INTEGER NOT NULL DEFAULT 0,
   attempts INTEGER NOT NULL DEFAULT 0,
   failures INTEGER NOT NULL DEFAULT 0,
-  held_for TEXT,
-  key_mark TEXT,
   status INTEGER,
   details TEXT NOT NULL DEFAULT '',
-  created_at REAL NOT NULL,
-  updated_at REAL NOT NULL,
-  document BLOB,
-  changes BLOB,
+  created_at DOUBLE PRECISION NOT NULL,
+  put_at DOUBLE PRECISION NOT NULL DEFAULT 0,
+  updated_at DOUBLE PRECISION NOT NULL,
+  size INTEGER NOT NULL DEFAULT 0,
   UNIQUE (base_url, external_id)
 );
-CREATE INDEX IF NOT EXISTS delivery_due ON delivery (base_url, state, due_at);
-"""
-
-# Each is answered by the index in the order that is asked for, however many wait.
-FREE = "base_url = :base_url AND lease_until <= :now"
-DUE = f"{FREE} AND state = 'due' AND due_at <= :now"
-HELD = f"""{FREE} AND state = 'held' AND (
-    (held_for = 'key' AND (due_at <= :now OR key_mark IS NOT :key_mark))
-    OR (held_for = 'agent' AND :agent_id IS NOT NULL))"""
-ASKED_FOR = f"{FREE} AND state = 'due' AND external_id = :external_id"
-
-PURGE_SENT = """
-DELETE FROM delivery WHERE id IN (
-SELECT id FROM delivery WHERE state = 'sent' AND lease_until = 0
-ORDER BY updated_at LIMIT 100)
+CREATE INDEX delivery_due ON delivery (base_url, state, due_at, id);
+CREATE INDEX delivery_leased ON delivery (base_url, lease_until) WHERE lease_until > 0;
+CREATE INDEX delivery_old ON delivery (state, updated_at);
+CREATE TABLE content (
+  delivery_id {key} PRIMARY KEY REFERENCES delivery (id) ON DELETE CASCADE,
+  document {blob},
+  changes {blob}
+);
+CREATE TABLE process (
+  id TEXT PRIMARY KEY,
+  host TEXT NOT NULL,
+  pid INTEGER NOT NULL,
+  born TEXT NOT NULL,
+  lease_until DOUBLE PRECISION NOT NULL
+);
+CREATE TABLE journal (
+  id {id},
+  call TEXT NOT NULL UNIQUE,
+  holder TEXT NOT NULL,
+  orphaned INTEGER NOT NULL DEFAULT 0,
+  base_url TEXT NOT NULL,
+  external_id TEXT NOT NULL,
+  created_at DOUBLE PRECISION NOT NULL,
+  seen_at DOUBLE PRECISION NOT NULL,
+  size INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX journal_holder ON journal (holder);
+CREATE TABLE fact (
+  journal_id {key} NOT NULL REFERENCES journal (id) ON DELETE CASCADE,
+  number INTEGER NOT NULL,
+  body {blob} NOT NULL,
+  PRIMARY KEY (journal_id, number)
+);
+CREATE TABLE gate (
+  base_url TEXT PRIMARY KEY,
+  away TEXT,
+  closed_until DOUBLE PRECISION NOT NULL DEFAULT 0,
+  failures INTEGER NOT NULL DEFAULT 0,
+  key_mark TEXT,
+  prober TEXT NOT NULL DEFAULT '',
+  probe_until DOUBLE PRECISION NOT NULL DEFAULT 0,
+  leader TEXT NOT NULL DEFAULT '',
+  leader_until DOUBLE PRECISION NOT NULL DEFAULT 0,
+  leader_mark TEXT
+);
 """
 
 PUT = """
 INSERT INTO delivery (base_url, external_id, provider, state, revision, due_at,
-  held_for, created_at, updated_at, document)
-VALUES (:base_url, :external_id, :provider, :state, 1, :due_at,
-  :held_for, :now, :now, :document)
+  created_at, put_at, updated_at, size)
+VALUES (:base_url, :external_id, :provider, :state, 1, :due_at, :now, :now, :now, :size)
 ON CONFLICT (base_url, external_id) DO UPDATE SET
-  provider = :provider, state = :state, revision = revision + 1,
-  due_at = :due_at, held_for = :held_for, failures = 0, status = NULL,
-  details = '', updated_at = :now, document = :document
+  created_at = CASE WHEN delivery.state IN ('sent', 'dead') THEN :now ELSE delivery.created_at END,
+  provider = :provider, state = :state, revision = delivery.revision + 1, due_at = :due_at,
+  failures = 0, status = NULL, details = '', put_at = :now, updated_at = :now, size = :size
+"""
+PUT_CONTENT = """
+INSERT INTO content (delivery_id, document) VALUES (:id, :document)
+ON CONFLICT (delivery_id) DO UPDATE SET document = :document
+"""
+FIND = """
+SELECT id, revision, put_at FROM delivery
+WHERE base_url = :base_url AND external_id = :external_id
 """
 
+# What is there is changed into itself, which keeps it from being purged meanwhile.
 AWAIT = """
-INSERT INTO delivery (base_url, external_id, provider, state, revision,
-  due_at, created_at, updated_at, changes)
-VALUES (:base_url, :external_id, '', 'awaited', 0, 0, :now, :now, :changes)
-ON CONFLICT (base_url, external_id) DO UPDATE SET
-  state = 'awaited', created_at = :now, updated_at = :now,
-  changes = :changes
+INSERT INTO delivery (base_url, external_id, provider, state, revision, due_at,
+  created_at, updated_at)
+VALUES (:base_url, :external_id, '', 'awaited', 0, 0, :now, :now)
+ON CONFLICT (base_url, external_id) DO UPDATE SET external_id = :external_id
 """
-
+AWAIT_CONTENT = """
+INSERT INTO content (delivery_id) VALUES (:id) ON CONFLICT (delivery_id) DO NOTHING
+"""
+ENRICHED = """
+SELECT d.revision, LENGTH(c.document), c.changes
+FROM delivery d JOIN content c ON c.delivery_id = d.id WHERE d.id = :id
+"""
+ENRICH_CONTENT = "UPDATE content SET changes = :changes WHERE delivery_id = :id"
 ENRICH = """
-UPDATE delivery SET changes = ?, updated_at = ?, failures = 0,
-  state = CASE state WHEN 'held' THEN 'held' ELSE 'due' END,
-  revision = revision + 1, due_at = CASE state WHEN 'due' THEN due_at ELSE 0 END
-WHERE base_url = ? AND external_id = ?
+UPDATE delivery SET updated_at = :now, size = :size, failures = 0, revision = revision + :step,
+  due_at = CASE WHEN state = 'due' THEN due_at ELSE :now END,
+  state = CASE WHEN :step = 0 THEN 'awaited' WHEN state = 'held' THEN 'held' ELSE 'due' END,
+  created_at = CASE WHEN :step = 0 OR state IN ('sent', 'dead') THEN :now ELSE created_at END
+WHERE id = :id
 """
 
+CLAIMABLE = """
+SELECT d.id, d.external_id, d.provider, d.revision, d.attempts + 1, d.failures,
+  c.document, c.changes
+FROM delivery d JOIN content c ON c.delivery_id = d.id
+WHERE d.base_url = :base_url AND d.lease_until <= :now AND """
+# The first three are answered by the index in the order that is asked for, however many wait.
+DUE = f"{CLAIMABLE} d.state = 'due' AND d.due_at <= :now ORDER BY d.due_at, d.id LIMIT :limit"
+HELD = f"{CLAIMABLE} d.state = 'held' ORDER BY d.due_at, d.id LIMIT :limit"
+ASKED_FOR = f"{CLAIMABLE} d.state = 'due' AND d.external_id = :external_id LIMIT :limit"
+PROBE = f"""{CLAIMABLE} d.state = 'due' AND d.due_at <= :now
+ORDER BY d.failures, d.due_at, d.id LIMIT :limit"""
+
+# Whoever held a lease that ran out may still be sending, or have sent.
 CLAIM = """
-UPDATE delivery SET lease_until = ?, fence = fence + 1, attempts = attempts + 1
-WHERE id = ?
+UPDATE delivery SET
+  unsure_revision = CASE WHEN lease_until = 0 THEN unsure_revision
+    WHEN unsure_until > :now AND unsure_revision < claimed_revision THEN unsure_revision
+    ELSE claimed_revision END,
+  unsure_until = CASE WHEN lease_until = 0 THEN unsure_until ELSE :now + :settling END,
+  holder = :holder, lease_until = :lease_until, claimed_revision = revision,
+  fence = :fence, attempts = attempts + 1
+WHERE id = :id
 """
 
-SETTLE = """
-UPDATE delivery SET lease_until = 0, failures = failures + :failed,
-  status = :status, details = :details, updated_at = :now,
-  state = CASE WHEN revision > :revision THEN state ELSE :state END,
-  due_at = CASE WHEN revision > :revision THEN due_at ELSE :due_at END,
-  held_for = CASE WHEN revision > :revision THEN held_for ELSE :held_for END,
-  key_mark = :key_mark
+# An older revision that may still land makes this one go again, once that is over.
+_CONFIRM = ":state = 'sent' AND unsure_until > :now AND unsure_revision < :revision"
+SETTLE = f"""
+UPDATE delivery SET holder = '', lease_until = 0, updated_at = :now,
+  attempts = attempts - :untried, failures = failures + :failed,
+  status = CASE WHEN :untried = 1 THEN status ELSE :status END,
+  details = CASE WHEN :untried = 1 THEN details ELSE :details END,
+  due_at = CASE WHEN revision > :revision THEN due_at
+    WHEN {_CONFIRM} THEN unsure_until ELSE :due_at END,
+  state = CASE WHEN revision > :revision THEN state
+    WHEN {_CONFIRM} THEN 'due' ELSE :state END,
+  unsure_revision = CASE WHEN :unsure = 0 THEN unsure_revision
+    WHEN unsure_until > :now AND unsure_revision < :revision THEN unsure_revision
+    ELSE :revision END,
+  unsure_until = CASE WHEN :unsure = 0 THEN unsure_until ELSE :now + :settling END
 WHERE base_url = :base_url AND external_id = :external_id AND fence = :fence
-"""
-
-HURRY = """
-UPDATE delivery SET due_at = 0
-WHERE base_url = ? AND (state = 'due' OR (state = 'held' AND held_for = 'key'))
+"""  # noqa: S608 - constant texts
+# The request of a lost lease may have landed after a newer revision: that one goes once more.
+OVERTAKEN = """
+UPDATE delivery SET state = 'due', due_at = :now, updated_at = :now
+WHERE base_url = :base_url AND external_id = :external_id AND fence <> :fence
+  AND state = 'sent' AND revision > :revision
 """
 
 NEXT_DUE = """
-SELECT MIN(MAX(due_at, lease_until)) FROM delivery
-WHERE base_url = ? AND (state = 'due' OR (state = 'held' AND held_for = 'key'))
+SELECT due_at FROM delivery WHERE base_url = :base_url AND state = :state AND lease_until = 0
+ORDER BY due_at, id LIMIT 1
+"""
+NEXT_FREE = """
+SELECT MIN(CASE WHEN lease_until > due_at THEN lease_until ELSE due_at END) FROM delivery
+WHERE base_url = :base_url AND state = 'due' AND lease_until > 0
+"""
+# What waits to be confirmed keeps its time.
+HURRY = """
+UPDATE delivery SET due_at = :now WHERE id IN (SELECT d.id FROM delivery d
+  WHERE d.base_url = :base_url AND d.state = 'due' AND d.due_at > :now
+  AND d.due_at <> d.unsure_until AND d.failures >= :failures{skip})
 """
 
 DELIVERIES = """
-SELECT base_url, external_id, provider, state, revision, attempts, due_at,
-  created_at, updated_at, LENGTH(COALESCE(document, changes)), status, details
-FROM delivery WHERE :base_url IS NULL OR base_url = :base_url ORDER BY id
+SELECT d.base_url, d.external_id, d.provider,
+  CASE WHEN d.state = 'due' AND g.away = 'key' THEN 'held' ELSE d.state END,
+  d.revision, d.attempts, d.due_at, d.created_at, d.updated_at, d.size, d.status, d.details
+FROM delivery d LEFT JOIN gate g ON g.base_url = d.base_url
+WHERE CAST(:base_url AS TEXT) IS NULL OR d.base_url = :base_url ORDER BY d.id
+"""
+LIVE = """
+SELECT base_url, external_id, '', 'live', 0, 0, seen_at, created_at, seen_at, size,
+  NULL, '' FROM journal
+WHERE CAST(:base_url AS TEXT) IS NULL OR base_url = :base_url ORDER BY id
+"""
+CONTENT = """
+SELECT d.base_url, c.document, c.changes FROM delivery d JOIN content c ON c.delivery_id = d.id
+WHERE d.external_id = :external_id ORDER BY d.id
 """
 
 HOMELESS = """
-SELECT id, external_id, provider, document, changes, updated_at FROM delivery
-WHERE base_url <> ? AND lease_until <= ? AND (base_url = ''
-  OR (state = 'due' AND (status BETWEEN 300 AND 399
-                         OR status IN (404, 405, 410))))
+SELECT d.id, d.external_id, d.provider, d.state, d.updated_at, c.document, c.changes
+FROM delivery d JOIN content c ON c.delivery_id = d.id
+WHERE d.base_url <> :base_url AND d.lease_until <= :now AND (d.base_url = '' OR (d.state = 'due'
+  AND d.base_url IN (SELECT base_url FROM gate WHERE away = 'base_url')))
+ORDER BY d.id LIMIT 1000
 """
-
+THERE = """
+SELECT d.id, d.external_id, d.provider, d.state, d.updated_at, c.document, c.changes
+FROM delivery d JOIN content c ON c.delivery_id = d.id
+WHERE d.base_url = :base_url AND d.external_id = :external_id
+"""
 MOVE = """
-UPDATE delivery SET base_url = ?, status = NULL, failures = 0,
-due_at = 0 WHERE id = ?
+UPDATE delivery SET base_url = :base_url, status = NULL, failures = 0, due_at = :now
+WHERE id = :id
 """
-
 JOIN = """
-UPDATE delivery SET document = ?, changes = ?, revision = revision + 1,
-  provider = CASE provider WHEN '' THEN ? ELSE provider END,
-state = CASE WHEN ? IS NULL THEN state ELSE 'due' END, due_at = 0,
-updated_at = ? WHERE id = ?
+UPDATE delivery SET revision = revision + 1, provider = :provider, state = :state,
+  due_at = :now, updated_at = :now, size = :size WHERE id = :id
 """
+JOIN_CONTENT = """
+UPDATE content SET document = :document, changes = :changes WHERE delivery_id = :id
+"""
+DELETE = "DELETE FROM delivery WHERE id = :id"
 
 PURGE = """
-DELETE FROM delivery WHERE lease_until <= :now AND (
-(state = 'sent' AND updated_at <= :now - :retain)
-OR (state = 'dead' AND updated_at <= :now - :dead_kept))
+DELETE FROM delivery WHERE lease_until <= :now AND unsure_until <= :now
+  AND state = :state AND updated_at <= :before
 """
-
+PURGE_SENT = """
+DELETE FROM delivery WHERE id IN (SELECT id FROM delivery
+  WHERE state = 'sent' AND lease_until = 0 ORDER BY updated_at LIMIT 100)
+"""
 EXPIRE = """
 UPDATE delivery SET state = 'dead', updated_at = :now,
   details = 'waited longer than ZELTO_MAX_AGE; ' || details
-WHERE state IN ('due', 'held', 'awaited') AND lease_until <= :now
-  AND created_at <= :now - :max_age
+WHERE state IN ('due', 'held', 'awaited') AND lease_until <= :now AND created_at <= :before
+"""
+# No schedule of ours reaches this far: the clock was set back.
+UNDELAY = "UPDATE delivery SET due_at = :now WHERE state = 'due' AND due_at > :horizon"
+UNLEASE = "UPDATE delivery SET lease_until = :now WHERE lease_until > :horizon"
+UNCLOSE = """
+UPDATE gate SET closed_until = :now, probe_until = 0, leader_until = 0
+WHERE closed_until > :horizon OR probe_until > :horizon OR leader_until > :horizon
 """
 
-CONTENTS = """
-SELECT base_url, external_id, provider, revision, fence, attempts, failures,
-  document, changes, state, held_for, due_at, status, details FROM delivery
-WHERE lease_until = 0 ORDER BY id
+RETRY = """
+UPDATE delivery SET state = 'due', due_at = :now, failures = 0, updated_at = :now,
+  created_at = :now
+WHERE external_id = :external_id AND revision > 0 AND lease_until <= :now
+  AND state IN ('dead', 'due', 'sent')
+"""
+DROP = """
+DELETE FROM delivery WHERE external_id = :external_id AND base_url = :base_url
+  AND lease_until <= :now
+"""
+
+GATE = """
+SELECT away, closed_until, failures, key_mark, probe_until, leader, leader_until, leader_mark
+FROM gate WHERE base_url = :base_url
+"""
+SET_GATE = """
+INSERT INTO gate (base_url, away, closed_until, failures, key_mark)
+VALUES (:base_url, :away, :closed_until, :failures, :key_mark)
+ON CONFLICT (base_url) DO UPDATE SET away = :away, closed_until = :closed_until,
+  failures = :failures, key_mark = :key_mark, probe_until = 0, prober = ''
+"""
+TAKE_PROBE = """
+UPDATE gate SET prober = :holder, probe_until = :lease_until
+WHERE base_url = :base_url AND probe_until <= :now
+"""
+LEAD = """
+INSERT INTO gate (base_url, leader, leader_until, leader_mark)
+VALUES (:base_url, :holder, :lease_until, :mark)
+ON CONFLICT (base_url) DO UPDATE SET leader = :holder, leader_until = :lease_until,
+  leader_mark = :mark
+WHERE gate.leader = :seen
+"""
+
+BEAT = """
+INSERT INTO process (id, host, pid, born, lease_until)
+VALUES (:id, :host, :pid, :born, :lease_until)
+ON CONFLICT (id) DO UPDATE SET lease_until = :lease_until
+"""
+OTHERS = "SELECT id, host, pid, born, lease_until FROM process WHERE id <> :id"
+BURY = "DELETE FROM process WHERE id = :id AND lease_until = :lease_until"
+# What a process left: its journals are adopted, its claims free, its offices vacant.
+LEFT = (
+    """UPDATE journal SET holder = :heir, orphaned = 1,
+       seen_at = CASE WHEN orphaned = 1 OR seen_at > :seen_at THEN seen_at ELSE :seen_at END
+       WHERE holder = :id""",
+    "UPDATE delivery SET lease_until = :now WHERE holder = :id AND lease_until > :now",
+    "UPDATE gate SET prober = '', probe_until = 0 WHERE prober = :id",
+    "UPDATE gate SET leader = '', leader_until = 0 WHERE leader = :id",
+)
+UNHELD = """
+UPDATE journal SET holder = :heir, orphaned = 1
+WHERE holder NOT IN (SELECT id FROM process)
+"""
+ORPHANS = """
+SELECT id, call, base_url, external_id, seen_at FROM journal
+WHERE holder = :heir AND orphaned = 1 ORDER BY id LIMIT :limit
+"""
+FACTS = "SELECT body FROM fact WHERE journal_id = :id ORDER BY number"
+ADOPT = "DELETE FROM journal WHERE call = :call AND holder = :heir AND orphaned = 1"
+
+APPEND = """
+UPDATE journal SET seen_at = :now, size = size + :size
+WHERE id = :id AND holder = :holder AND orphaned = 0
+"""
+FORGET_JOURNAL = "DELETE FROM journal WHERE call = :call"
+BEGIN_JOURNAL = """
+INSERT INTO journal (call, holder, base_url, external_id, created_at, seen_at, size)
+VALUES (:call, :holder, :base_url, :external_id, :now, :now, :size)
+"""
+JOURNAL_ID = "SELECT id FROM journal WHERE call = :call"
+FACT = "INSERT INTO fact (journal_id, number, body) VALUES (:id, :number, :body)"
+
+LEAVE = (
+    "UPDATE gate SET leader = '', leader_until = 0 WHERE leader = :id",
+    """DELETE FROM process WHERE id = :id
+       AND NOT EXISTS (SELECT 1 FROM journal WHERE holder = :id)""",
+)
+
+WITHDRAWABLE = """
+SELECT d.base_url, d.external_id, d.provider, d.revision, d.fence, d.attempts, d.failures,
+  d.lease_until, c.document, c.changes, d.state, d.due_at, d.status, d.details, d.id
+FROM delivery d JOIN content c ON c.delivery_id = d.id
+WHERE d.lease_until <= :now ORDER BY d.id LIMIT :limit
+"""
+OVER = """
+UPDATE delivery SET state = :state, status = :status, details = :details
+WHERE base_url = :base_url AND external_id = :external_id
+"""
+FORGET = """
+DELETE FROM delivery WHERE base_url = :base_url AND external_id = :external_id
+  AND fence = :fence AND revision = :revision
 """

@@ -7,48 +7,69 @@ and as every commit, checkpoint and close holds that lock, none runs beside anot
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-from zelto_agents.fold import merged
-from zelto_agents.outbox import (
-    Claim,
-    Delivery,
-    Gatekeeper,
-    HeldFor,
-    OutboxError,
-    OutboxFullError,
-    Outcome,
-    State,
-)
+from zelto_agents.outbox import OutboxError, OutboxFullError
 from zelto_agents.outbox import _statements as sql
-from zelto_agents.outbox._files import acquire, explained, lock_file, private_file, release
+from zelto_agents.outbox._database import Cursor, Database, Values
+from zelto_agents.outbox._engine import MAX_BYTES, Engine
+from zelto_agents.outbox._files import (
+    FILE_NAME,
+    OutboxCorruptError,
+    Reserve,
+    acquire,
+    explained,
+    file_mark,
+    file_system,
+    is_remote,
+    lock_file,
+    private_file,
+    release,
+    set_aside,
+)
+from zelto_agents.outbox._rescue import rescue
 
-__all__ = ["Kept", "SqliteOutbox"]
+__all__ = ["SqliteOutbox"]
 
-FILE_NAME = "outbox.sqlite3"
-DEAD_KEPT = 30 * 86_400.0
-DETAILS_KEPT = 2048
+SCHEMA_VERSION = 2
+_SCHEMA = sql.SCHEMA.format(id="INTEGER PRIMARY KEY", key="INTEGER", blob="BLOB")
+# From the first format to the second: documents moved to a table of their own.
+_FROM_1 = f"""
+ALTER TABLE delivery RENAME TO delivery_1; DROP INDEX delivery_due;
+{_SCHEMA}
+INSERT INTO delivery (id, base_url, external_id, provider, state, revision, due_at, fence,
+  attempts, failures, status, details, created_at, put_at, updated_at, size)
+SELECT id, base_url, external_id, provider,
+  CASE WHEN state = 'held' AND held_for = 'key' THEN 'due' ELSE state END, revision, due_at,
+  fence, attempts, failures, status, details, created_at, updated_at, updated_at,
+  LENGTH(COALESCE(document, '')) + LENGTH(COALESCE(changes, '')) FROM delivery_1;
+INSERT INTO content SELECT id, document, changes FROM delivery_1;
+DROP TABLE delivery_1;
+"""  # noqa: S608 - constant texts
+
+_T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A delivery with its content, as it can be copied into another outbox."""
+class _Transaction:
+    """A ``Database`` on a SQLite connection."""
 
-    claim: Claim
-    state: State
-    held_for: HeldFor | None
-    due_at: float
-    status: int | None
-    details: str
+    lock = skip = ""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def execute(self, statement: str, values: Values | None = None) -> Cursor:
+        return self._connection.execute(statement, values or {})
+
+    def many(self, statement: str, values: Sequence[Values]) -> None:
+        self._connection.executemany(statement, values)
 
 
-class SqliteOutbox:
+class SqliteOutbox(Engine):
     """An outbox in ``folder``, which is made if it is missing; None keeps it in memory.
 
     Args:
@@ -59,35 +80,77 @@ class SqliteOutbox:
         OutboxError: the folder or file cannot be used, and why.
     """
 
-    def __init__(self, folder: Path | None, *, max_bytes: float = 256 * 1024 * 1024) -> None:
-        self._max_bytes = max_bytes
+    def __init__(self, folder: Path | None, *, max_bytes: float = MAX_BYTES) -> None:
+        super().__init__("in memory" if folder is None else f"in {folder}", max_bytes)
         self._folder = folder
         self._lock: int | None = None
-        with contextlib.ExitStack() as undo, explained(folder):
-            path = ":memory:" if folder is None else str(private_file(folder, FILE_NAME))
+        self._reserve = Reserve(folder)
+        with explained(self._name):
+            self._path = None if folder is None else private_file(folder, FILE_NAME)
             if folder is not None:
                 self._lock = lock_file(folder)
-            if self._lock is not None:
-                undo.callback(os.close, self._lock)
-            self._db = sqlite3.connect(
-                path, timeout=5, isolation_level=None, check_same_thread=False
-            )
-            undo.callback(self._db.close)
-            with self._locked():
-                self._prepare()
-            undo.pop_all()
+        try:
+            with explained(self._name), self._locked():
+                self._open()
+        except OutboxCorruptError as fault:
+            with explained(self._name), self._locked():
+                told = self._start_anew(fault)
+            self.close()
+            raise told from fault
+        except BaseException:
+            self._let_go()
+            raise
+
+    def _open(self) -> None:
+        self._db = sqlite3.connect(
+            self._path or ":memory:", timeout=5, isolation_level=None, check_same_thread=False
+        )
+        try:
+            self._prepare()
+        except BaseException:
+            self._db.close()
+            raise
 
     def _prepare(self) -> None:
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
+        remote = self._folder is not None and is_remote(file_system(self._folder))
+        pragmas = (
+            f"journal_mode={'DELETE' if remote else 'WAL'}",
+            "secure_delete=ON",
+            "foreign_keys=ON",
+            "journal_size_limit=4194304",
+        )
+        for pragma in pragmas:
             self._db.execute(f"PRAGMA {pragma}")
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version > sql.SCHEMA_VERSION:
+        if version > SCHEMA_VERSION:
             raise OutboxError(
-                f"the outbox in {self._folder} was written by a newer zelto-agents "
+                f"the outbox {self._name} was written by a newer zelto-agents "
                 f"(format {version}): upgrade, or set ZELTO_OUTBOX to another folder"
             )
-        if version < sql.SCHEMA_VERSION:
-            self._db.executescript(f"{sql.SCHEMA} PRAGMA user_version = {sql.SCHEMA_VERSION};")
+        if version < SCHEMA_VERSION:
+            script = _FROM_1 if version else _SCHEMA
+            self._db.executescript(
+                f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+            )
+        self._mark = file_mark(self._path)
+        self._reserve.keep()
+
+    def _start_anew(self, why: OutboxError) -> OutboxError:
+        """Set a damaged file aside, if it is still there, and save what can be saved of it."""
+        old, kept = self._db, ""
+        if self._path is not None and isinstance(why, OutboxCorruptError):
+            aside = set_aside(self._path)
+            kept = f"; it is kept as {aside.name}"
+            old.close()
+            old = sqlite3.connect(aside, isolation_level=None, check_same_thread=False)
+        self._journals.clear()
+        self._beaten_at = None
+        if self._folder is not None:
+            self._path = private_file(self._folder, FILE_NAME)
+        self._open()
+        with contextlib.closing(old):
+            saved = rescue(old, self._db)
+        return OutboxError(f"{why}{kept}; a new one was begun, with {saved} calls of the old one")
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -100,245 +163,78 @@ class SqliteOutbox:
         finally:
             release(self._lock)
 
-    @contextlib.contextmanager
-    def _write(self, *, synced: bool = True) -> Iterator[sqlite3.Connection]:
-        """One transaction. A document must survive the power; who has claimed it need not.
-
-        A claim or an answer that a power failure undoes costs a second, harmless send.
-        """
-        with explained(self._folder), self._locked():
-            self._db.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
-            self._db.execute("BEGIN IMMEDIATE")
+    def _run(
+        self, work: Callable[[Database], _T], *, synced: bool = True, reserve: bool = False
+    ) -> _T:
+        """One transaction. A document must survive the power; who has claimed it need not."""
+        with self._locked_and_explained():
+            if file_mark(self._path) != self._mark:
+                self._lock_anew()
+                raise self._start_anew(OutboxError(f"the outbox {self._name} was removed"))
             try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                with contextlib.suppress(sqlite3.Error):
-                    self._db.execute("ROLLBACK")
-                raise
+                with explained(self._name):
+                    return self._transact(work, synced=synced)
+            except OutboxFullError:
+                if reserve:
+                    self._reserve.give_up()
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                return self._transact(work, synced=synced)
+            except OutboxCorruptError as fault:
+                raise self._start_anew(fault) from fault
 
-    def _room_for(self, size: int) -> None:
-        """Make room by purging what was sent, the oldest first; refuse if that is not enough."""
-        while self._used() + size > self._max_bytes:
-            purged = self._db.execute(sql.PURGE_SENT).rowcount
-            if not purged:
-                raise OutboxFullError(
-                    f"the outbox in {self._folder} has no room for this call in its "
-                    f"{self._max_bytes:.0f} bytes: deliver what waits, "
-                    "or raise ZELTO_OUTBOX_MAX_BYTES"
-                )
+    @contextlib.contextmanager
+    def _locked_and_explained(self) -> Iterator[None]:
+        with explained(self._name), self._locked():
+            yield
 
-    def _used(self) -> int:
+    def _lock_anew(self) -> None:
+        """The file that others lock now is another one, if the whole folder was removed."""
+        if (
+            self._lock is not None
+            and self._folder is not None
+            and not os.fstat(self._lock).st_nlink
+        ):
+            os.close(self._lock)
+            self._lock = lock_file(self._folder)
+            if self._lock is not None:
+                acquire(self._lock)
+
+    def _transact(self, work: Callable[[Database], _T], *, synced: bool) -> _T:
+        self._db.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            result = work(_Transaction(self._db))
+            self._db.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+            raise
+        return result
+
+    def _used(self, db: Database, more: int) -> int:
         pages, free, page = (
-            self._db.execute(f"PRAGMA {name}").fetchone()[0]
+            db.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("page_count", "freelist_count", "page_size")
         )
-        return int((pages - free) * page)
-
-    def put(
-        self,
-        base_url: str,
-        external_id: str,
-        document: bytes,
-        *,
-        provider: str,
-        now: float,
-        due_at: float = 0.0,
-        held_for: HeldFor | None = None,
-    ) -> int:
-        """See ``Outbox.put``."""
-        with self._write() as db:
-            self._room_for(len(document))
-            db.execute(
-                sql.PUT,
-                {
-                    "base_url": base_url,
-                    "external_id": external_id,
-                    "provider": provider,
-                    "state": "held" if held_for else "due",
-                    "due_at": due_at,
-                    "held_for": held_for,
-                    "now": now,
-                    "document": document,
-                },
-            )
-            return self._revision(base_url, external_id)
-
-    def _revision(self, base_url: str, external_id: str) -> int:
-        (revision,) = self._db.execute(
-            "SELECT revision FROM delivery WHERE base_url = ? AND external_id = ?",
-            (base_url, external_id),
-        ).fetchone()
-        return int(revision)
-
-    def enrich(
-        self, base_url: str, external_id: str, changes: Mapping[str, Any], *, now: float
-    ) -> int:
-        """See ``Outbox.enrich``."""
-        with self._write() as db:
-            row = db.execute(
-                """SELECT changes, document IS NULL FROM delivery
-                   WHERE base_url = ? AND external_id = ?""",
-                (base_url, external_id),
-            ).fetchone()
-            earlier = json.loads(row[0]) if row and row[0] else {}
-            packed = json.dumps(merged(earlier, changes), separators=(",", ":")).encode()
-            if row is None or row[1]:
-                db.execute(
-                    sql.AWAIT,
-                    {
-                        "base_url": base_url,
-                        "external_id": external_id,
-                        "now": now,
-                        "changes": packed,
-                    },
-                )
-                return 0
-            db.execute(
-                sql.ENRICH,
-                (packed, now, base_url, external_id),
-            )
-            return self._revision(base_url, external_id)
-
-    def claim(
-        self,
-        base_url: str,
-        *,
-        now: float,
-        lease: float,
-        limit: int = 1,
-        gatekeeper: Gatekeeper,
-        external_id: str | None = None,
-    ) -> list[Claim]:
-        """See ``Outbox.claim``."""
-        values = {
-            "base_url": base_url,
-            "external_id": external_id,
-            "now": now,
-            "key_mark": gatekeeper.key_mark,
-            "agent_id": gatekeeper.agent_id,
-        }
-        rows: list[Any] = []
-        with self._write(synced=False) as db:
-            for which in (sql.DUE, sql.HELD) if external_id is None else (sql.ASKED_FOR,):
-                rows += db.execute(
-                    f"""SELECT id, external_id, provider, revision, fence + 1, attempts + 1,
-                          failures, document, changes
-                        FROM delivery WHERE {which} ORDER BY due_at, id LIMIT :limit""",  # noqa: S608 - constant texts
-                    {**values, "limit": limit - len(rows)},
-                ).fetchall()
-            db.executemany(
-                sql.CLAIM,
-                [(now + lease, row[0]) for row in rows],
-            )
-        return [Claim(base_url, *row[1:]) for row in rows]
-
-    def settle(self, claim: Claim, outcome: Outcome, *, now: float) -> bool:
-        """See ``Outbox.settle``."""
-        with self._write(synced=False) as db:
-            changed = db.execute(
-                sql.SETTLE,
-                {
-                    "status": outcome.status,
-                    "details": outcome.details[:DETAILS_KEPT],
-                    "now": now,
-                    "revision": claim.revision,
-                    "state": outcome.state,
-                    "due_at": outcome.due_at,
-                    "held_for": outcome.held_for,
-                    "key_mark": outcome.key_mark,
-                    "failed": outcome.state == "due",
-                    "base_url": claim.base_url,
-                    "external_id": claim.external_id,
-                    "fence": claim.fence,
-                },
-            ).rowcount
-        return changed == 1
-
-    def hurry(self, base_url: str) -> None:
-        """See ``Outbox.hurry``."""
-        with self._write() as db:
-            db.execute(sql.HURRY, (base_url,))
-
-    def next_due(self, base_url: str) -> float | None:
-        """See ``Outbox.next_due``."""
-        with explained(self._folder):
-            (moment,) = self._db.execute(
-                sql.NEXT_DUE,
-                (base_url,),
-            ).fetchone()
-        return None if moment is None else float(moment)
-
-    def deliveries(self, base_url: str | None = None) -> list[Delivery]:
-        """See ``Outbox.deliveries``."""
-        with explained(self._folder):
-            rows = self._db.execute(
-                sql.DELIVERIES,
-                {"base_url": base_url},
-            ).fetchall()
-        return [Delivery(*row) for row in rows]
-
-    def readdress(self, base_url: str, *, now: float) -> int:
-        """See ``Outbox.readdress``."""
-        with self._write() as db:
-            rows = db.execute(sql.HOMELESS, (base_url, now)).fetchall()
-            for row_id, external_id, *content in rows:
-                there = db.execute(
-                    """SELECT id, document, changes, updated_at FROM delivery
-                       WHERE base_url = ? AND external_id = ?""",
-                    (base_url, external_id),
-                ).fetchone()
-                if there is None:
-                    db.execute(sql.MOVE, (base_url, row_id))
-                else:
-                    db.execute("DELETE FROM delivery WHERE id = ?", (row_id,))
-                    self._join(there, content, now)
-            return len(rows)
-
-    def _join(self, there: Any, moved: Any, now: float) -> None:
-        """Two rows of one call in one: the newer document, and every enrichment."""
-        row_id, document, changes, updated_at = there
-        provider, moved_document, moved_changes, moved_at = moved
-        if document is None or (moved_document and moved_at > updated_at):
-            document = moved_document
-        together: dict[str, Any] = {}
-        for one in (changes, moved_changes):
-            together = merged(together, json.loads(one) if one else {})
-        packed = json.dumps(together).encode() if together else None
-        self._db.execute(sql.JOIN, (document, packed, provider, document, now, row_id))
+        return int((pages - free) * page) + more
 
     def maintain(self, *, now: float, retain: float, max_age: float) -> int:
-        """See ``Outbox.maintain``."""
-        with self._write() as db:
-            db.execute(
-                sql.PURGE,
-                {"now": now, "retain": retain, "dead_kept": DEAD_KEPT},
-            )
-            return db.execute(
-                sql.EXPIRE,
-                {"now": now, "max_age": max_age},
-            ).rowcount
-
-    def contents(self) -> list[Kept]:
-        """All that is not in flight, the oldest first."""
-        with explained(self._folder):
-            rows = self._db.execute(sql.CONTENTS).fetchall()
-        return [Kept(Claim(*row[:9]), *row[9:]) for row in rows]
-
-    def forget(self, base_url: str, external_id: str) -> None:
-        """Drop a delivery that is safe elsewhere."""
-        with self._write() as db:
-            db.execute(
-                "DELETE FROM delivery WHERE base_url = ? AND external_id = ?",
-                (base_url, external_id),
-            )
+        """See ``Outbox.maintain``; the reserve is put back when there is room for it again."""
+        expired = super().maintain(now=now, retain=retain, max_age=max_age)
+        self._reserve.keep()
+        return expired
 
     def close(self) -> None:
         """See ``Outbox.close``; the last one to close folds the write-ahead log in."""
         try:
-            with explained(self._folder), self._locked():
+            with contextlib.suppress(OutboxError):
+                super().close()
+            with self._locked_and_explained():
                 self._db.close()
         finally:
-            if self._lock is not None:
-                os.close(self._lock)
-                self._lock = None
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None

@@ -1,130 +1,131 @@
-"""The outbox that is always there: on disk, and in memory while the disk cannot be used."""
+"""The outbox that is always there: engines behind one another, the last of them in memory."""
 
 from __future__ import annotations
 
-import contextlib
-import json
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from typing import Any
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 from zelto_agents.outbox import (
     Claim,
     Delivery,
+    Gate,
     Gatekeeper,
-    HeldFor,
-    Outbox,
+    Orphan,
     OutboxError,
     OutboxFullError,
     Outcome,
+    Put,
 )
-from zelto_agents.outbox.sqlite import Kept, SqliteOutbox
+from zelto_agents.outbox._engine import Engine, Kept
+from zelto_agents.outbox.sqlite import SqliteOutbox
 
-__all__ = ["SteadyOutbox"]
+__all__ = ["SteadyOutbox", "Tier"]
 
-REST = 5.0
-# Revisions in memory count from here: they are newer than whatever the disk holds of the call.
+# Revisions of each further engine count from here on: newer than whatever is before it.
 AHEAD = 1_000_000
+FIRST_REST = 5.0
+LONGEST_REST = 60.0
+MOVING = 30.0
+
+_T = TypeVar("_T")
+
+
+@dataclass(slots=True)
+class Tier:
+    """One engine, opened at its first use, and left alone for a while when it fails.
+
+    ``left`` says whether an earlier process may have left something in it.
+    """
+
+    open: Callable[[], Engine]
+    left: Callable[[], bool] = lambda: False
+    engine: Engine | None = None
+    ill_until: float = float("-inf")
+    rest: float = FIRST_REST
+    next_rest: float = 0.0
+    stale_journals: set[str] = field(default_factory=set[str])
 
 
 class SteadyOutbox:
-    """An ``Outbox`` that does not raise: what the disk refuses is kept in memory until it is well.
+    """An ``Outbox`` that does not raise: what one engine refuses is kept by the next until it can.
 
     Args:
-        open_disk: opens the outbox on disk; tried again while it fails.
-        complain: is told of each fault.
+        tiers: the engines in order; one in memory comes after them.
+        complain: is told of each fault, and in which of the tiers.
     """
 
-    def __init__(
-        self,
-        open_disk: Callable[[], Outbox],
-        complain: Callable[[OutboxError], None],
-    ) -> None:
-        self._open_disk = open_disk
+    def __init__(self, tiers: Sequence[Tier], complain: Callable[[OutboxError, int], None]) -> None:
+        self._tiers = [*tiers, Tier(lambda: SqliteOutbox(None))]
         self._complain = complain
-        self._disk: Outbox | None = None
-        self._memory: SqliteOutbox | None = None
-        self._in_memory: set[tuple[str, str]] = set()
-        self._claimed_from: dict[int, Outbox] = {}
+        self._strayed: dict[tuple[str, str], int] = {}
+        self._journals: defaultdict[str, set[int]] = defaultdict(set)
+        self._orphans: dict[str, int] = {}
         self.on_moved: Callable[[str, int], None] = lambda *_: None
-        """Is told of each call that moves to disk, with the revision that it has there."""
-        self._ill_until = float("-inf")
+        """Is told of each call that moves home, with the revision that it has there."""
 
-    @contextlib.contextmanager
-    def _suffering(self) -> Iterator[None]:
-        try:
-            yield
-        except OutboxError as fault:
-            self._suffer(fault)
-
-    def _suffer(self, fault: OutboxError) -> None:
-        self._complain(fault)
-        if not isinstance(fault, OutboxFullError):
-            self._ill_until = time.monotonic() + REST
-
-    def _on_disk(self) -> Outbox | None:
-        """The disk, unless it failed a moment ago: each failure may have taken seconds."""
-        if time.monotonic() < self._ill_until:
+    def _ask(self, index: int, work: Callable[[Engine], _T]) -> _T | None:
+        """What the engine says; None if it fails, or failed a moment ago."""
+        tier = self._tiers[index]
+        if time.monotonic() < tier.ill_until:
             return None
-        if self._disk is None:
-            with self._suffering():
-                self._disk = self._open_disk()
-        return self._disk
+        try:
+            if tier.engine is None:
+                tier.engine = tier.open()
+            answer = work(tier.engine)
+        except OutboxError as fault:
+            self._complain(fault, index)
+            if not isinstance(fault, OutboxFullError):
+                # Each failure may have taken seconds.
+                tier.next_rest = min(2 * tier.next_rest, LONGEST_REST) or tier.rest
+                tier.ill_until = time.monotonic() + tier.next_rest
+            return None
+        tier.next_rest = 0.0
+        return answer
 
-    def _of(self, base_url: str, external_id: str) -> Outbox | None:
-        """Where a call's older revisions are: its newer ones must not go elsewhere."""
-        if (base_url, external_id) in self._in_memory:
-            return self._memory
-        return self._on_disk()
+    def _open_ones(self) -> list[int]:
+        """The first tier, and what else is in use."""
+        return [i for i, tier in enumerate(self._tiers) if i == 0 or tier.engine is not None]
 
-    def _to_memory(self, base_url: str, external_id: str) -> SqliteOutbox:
-        self._memory = self._memory or SqliteOutbox(None)
-        self._in_memory.add((base_url, external_id))
-        return self._memory
+    def _keep(
+        self, base_url: str, external_id: str, work: Callable[[Engine], int]
+    ) -> tuple[int, int]:
+        """Where it could be kept, and the revision: not before where a newer one already is."""
+        key = (base_url, external_id)
+        for index in range(self._strayed.get(key, 0), len(self._tiers)):
+            revision = self._ask(index, work)
+            if revision is not None:
+                if index:
+                    self._strayed[key] = index
+                return index, revision and revision + index * AHEAD
+        raise OutboxError("a call could not even be kept in memory")
 
-    def put(
-        self,
-        base_url: str,
-        external_id: str,
-        document: bytes,
-        *,
-        provider: str,
-        now: float,
-        due_at: float = 0.0,
-        held_for: HeldFor | None = None,
-    ) -> int:
-        """See ``Outbox.put``; in memory, if the disk refuses."""
-        arguments: dict[str, Any] = {
-            "provider": provider,
-            "now": now,
-            "due_at": due_at,
-            "held_for": held_for,
-        }
-        home = self._of(base_url, external_id)
-        if home is not None:
-            try:
-                revision = home.put(base_url, external_id, document, **arguments)
-                return revision + (AHEAD if home is self._memory else 0)
-            except OutboxError as fault:
-                self._suffer(fault)
-        memory = self._to_memory(base_url, external_id)
-        return AHEAD + memory.put(base_url, external_id, document, **arguments)
+    def put(self, put: Put, *, now: float) -> int:
+        """See ``Outbox.put``.
+
+        Raises:
+            OutboxError: even the memory that it may use is full.
+        """
+        index, revision = self._keep(
+            put.base_url, put.external_id, lambda engine: engine.put(put, now=now)
+        )
+        if put.journal is not None:
+            for other in self._journals.pop(put.journal, set()) - {index}:
+                self._tiers[other].stale_journals.add(put.journal)
+            self._forget_journals()
+        return revision
 
     def enrich(
         self, base_url: str, external_id: str, changes: Mapping[str, Any], *, now: float
     ) -> int:
-        """See ``Outbox.enrich``; kept in memory until the disk can take it."""
-        home = self._of(base_url, external_id)
-        if home is not None:
-            try:
-                revision = home.enrich(base_url, external_id, changes, now=now)
-                return revision + (AHEAD if revision and home is self._memory else 0)
-            except OutboxError as fault:
-                self._suffer(fault)
-        memory = self._to_memory(base_url, external_id)
-        revision = memory.enrich(base_url, external_id, changes, now=now)
-        return revision and revision + AHEAD
+        """See ``Outbox.enrich``."""
+        return self._keep(
+            base_url,
+            external_id,
+            lambda engine: engine.enrich(base_url, external_id, changes, now=now),
+        )[1]
 
     def claim(
         self,
@@ -136,133 +137,188 @@ class SteadyOutbox:
         gatekeeper: Gatekeeper,
         external_id: str | None = None,
     ) -> list[Claim]:
-        """See ``Outbox.claim``; from the disk first."""
+        """See ``Outbox.claim``; from the first tier first."""
         claims: list[Claim] = []
-        stores: list[Outbox | None] = [self._on_disk(), self._memory]
-        for store in filter(None, stores):
-            with self._suffering():
-                for claim in store.claim(
+        for index in self._open_ones():
+            found = self._ask(
+                index,
+                lambda engine: engine.claim(
                     base_url,
                     now=now,
                     lease=lease,
                     limit=limit - len(claims),
                     gatekeeper=gatekeeper,
                     external_id=external_id,
-                ):
-                    self._take(claim, store, claims, now + lease)
+                ),
+            )
+            for claim in found or []:
+                self._take(claim, index, claims, now + lease)
             if len(claims) >= limit:
                 break
         return claims
 
-    def _take(self, claim: Claim, store: Outbox, claims: list[Claim], later: float) -> None:
-        if store is self._memory:
-            claim = replace(claim, revision=claim.revision + AHEAD)
-        elif (claim.base_url, claim.external_id) in self._in_memory:
-            # A newer revision is in memory: this one waits, and is replaced by it.
-            store.settle(claim, Outcome("due", due_at=later), now=time.time())
-            return
-        self._claimed_from[id(claim)] = store
-        claims.append(claim)
+    def _take(self, claim: Claim, index: int, claims: list[Claim], later: float) -> None:
+        claim = replace(claim, revision=claim.revision + index * AHEAD)
+        if self._strayed.get((claim.base_url, claim.external_id), 0) > index:
+            # A newer revision is elsewhere: this one waits, and is replaced by it.
+            self.settle([(claim, Outcome("due", due_at=later, tried=False))], now=time.time())
+        else:
+            claims.append(claim)
 
-    def settle(self, claim: Claim, outcome: Outcome, *, now: float) -> bool:
+    def settle(self, results: Sequence[tuple[Claim, Outcome]], *, now: float) -> list[bool]:
         """See ``Outbox.settle``; an answer that cannot be noted costs a second, harmless send."""
-        home, settled = self._claimed_from.pop(id(claim), None), False
-        if home is not None:
-            if home is self._memory:
-                claim = replace(claim, revision=claim.revision - AHEAD)
-            with self._suffering():
-                settled = home.settle(claim, outcome, now=now)
-        return settled
+        noted = dict.fromkeys(range(len(results)), False)
+        for index in {claim.revision // AHEAD for claim, _ in results}:
+            places = [i for i, (claim, _) in enumerate(results) if claim.revision // AHEAD == index]
+            mine = [
+                (replace(results[i][0], revision=results[i][0].revision % AHEAD), results[i][1])
+                for i in places
+            ]
+            answers = self._ask(index, lambda engine: engine.settle(mine, now=now))  # noqa: B023 - called at once
+            noted.update(zip(places, answers or [], strict=False))
+        return list(noted.values())
 
-    def hurry(self, base_url: str) -> None:
+    def journal(
+        self, call: str, base_url: str, external_id: str, facts: Sequence[bytes], *, now: float
+    ) -> None:
+        """See ``Outbox.journal``; in memory there is none, as it would die with the process."""
+
+        def append(engine: Engine) -> bool:
+            engine.journal(call, base_url, external_id, facts, now=now)
+            return True
+
+        for index in range(len(self._tiers) - 1):
+            if self._ask(index, append):
+                self._journals[call].add(index)
+                return
+
+    def _forget_journals(self) -> None:
+        for index, tier in enumerate(self._tiers):
+            for call in list(tier.stale_journals):
+
+                def forget(engine: Engine, call: str = call) -> bool:
+                    engine.forget_journal(call)
+                    return True
+
+                if self._ask(index, forget):
+                    tier.stale_journals.discard(call)
+
+    def beat(self, *, now: float) -> None:
+        """See ``Outbox.beat``."""
+        for index in self._open_ones():
+            self._ask(index, lambda engine: engine.beat(now=now))
+
+    def orphans(self, *, now: float, limit: int = 10) -> list[Orphan]:
+        """See ``Outbox.orphans``."""
+        found: list[Orphan] = []
+        for index in self._open_ones():
+            here = self._ask(index, lambda engine: engine.orphans(now=now, limit=limit)) or []
+            self._orphans.update({orphan.journal: index for orphan in here})
+            found += here
+        return found
+
+    def adopt(self, put: Put, *, seen_at: float, now: float) -> int:
+        """See ``Outbox.adopt``; where the journal is, from where the document moves home."""
+        index = self._orphans.pop(put.journal or "", 0)
+        revision = self._ask(index, lambda engine: engine.adopt(put, seen_at=seen_at, now=now))
+        return revision + index * AHEAD if revision else 0
+
+    def lead(self, base_url: str, *, now: float, gatekeeper: Gatekeeper) -> bool:
+        """See ``Outbox.lead``; with anything that is not where it should be, this process does."""
+        leads = self._ask(0, lambda engine: engine.lead(base_url, now=now, gatekeeper=gatekeeper))
+        return bool(leads) or len(self._open_ones()) > 1
+
+    def gate(self, base_url: str) -> Gate:
+        """See ``Outbox.gate``."""
+        return self._ask(0, lambda engine: engine.gate(base_url)) or Gate()
+
+    def hurry(self, base_url: str, *, now: float) -> None:
         """See ``Outbox.hurry``."""
-        for outbox in (self._on_disk(), self._memory):
-            if outbox is not None:
-                with self._suffering():
-                    outbox.hurry(base_url)
+        for index in self._open_ones():
+            self._ask(index, lambda engine: engine.hurry(base_url, now=now))
 
-    def next_due(self, base_url: str) -> float | None:
-        """See ``Outbox.next_due``; what had to stay in memory moves to disk first, if it can."""
+    def next_due(self, base_url: str, *, gatekeeper: Gatekeeper) -> float | None:
+        """See ``Outbox.next_due``; what strayed moves home first, if it can."""
         self._move_home()
-        moments: list[float] = []
-        for outbox in (self._on_disk(), self._memory):
-            if outbox is not None:
-                with self._suffering():
-                    moment = outbox.next_due(base_url)
-                    moments += [] if moment is None else [moment]
-        return min(moments, default=None)
+        moments = [
+            self._ask(index, lambda engine: engine.next_due(base_url, gatekeeper=gatekeeper))
+            for index in self._open_ones()
+        ]
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def deliveries(self, base_url: str | None = None) -> list[Delivery]:
         """See ``Outbox.deliveries``."""
         found: list[Delivery] = []
-        for outbox in (self._on_disk(), self._memory):
-            if outbox is not None:
-                with self._suffering():
-                    found += outbox.deliveries(base_url)
+        for index in self._open_ones():
+            found += self._ask(index, lambda engine: engine.deliveries(base_url)) or []
         return found
 
     def readdress(self, base_url: str, *, now: float) -> int:
         """See ``Outbox.readdress``."""
-        disk, moved = self._on_disk(), 0
-        if disk is not None:
-            with self._suffering():
-                moved = disk.readdress(base_url, now=now)
-        return moved
+        return self._ask(0, lambda engine: engine.readdress(base_url, now=now)) or 0
 
     def maintain(self, *, now: float, retain: float, max_age: float) -> int:
         """See ``Outbox.maintain``."""
+        self._forget_journals()
         self._move_home()
         dead = 0
-        for outbox in (self._on_disk(), self._memory):
-            if outbox is not None:
-                with self._suffering():
-                    dead += outbox.maintain(now=now, retain=retain, max_age=max_age)
-        if self._memory is not None:
-            left = {(d.base_url, d.external_id) for d in self._memory.deliveries()}
-            self._in_memory &= left
+        for index in self._open_ones():
+            dead += (
+                self._ask(
+                    index,
+                    lambda engine: engine.maintain(now=now, retain=retain, max_age=max_age),
+                )
+                or 0
+            )
         return dead
 
     def _move_home(self) -> None:
-        disk, memory = self._on_disk(), self._memory
-        if disk is None or memory is None or not self._in_memory:
-            return
-        with self._suffering():
-            for kept in memory.contents():
-                key, now = (kept.claim.base_url, kept.claim.external_id), time.time()
-                revision = self._copy(kept, disk, now)
-                memory.forget(*key)
-                self._in_memory.discard(key)
-                self.on_moved(key[1], revision)
+        """What a later engine had to keep goes to the first one that is well."""
+        for index, tier in enumerate(self._tiers[1:], 1):
+            if tier.engine is None and not tier.left():
+                continue
+            home = self._well_before(index)
+            while home is not None:
+                now = time.time()
+                kept = self._ask(index, lambda engine: engine.withdraw(now=now, lease=MOVING))  # noqa: B023 - called at once
+                if not kept or not all(self._moved(one, index, home, now) for one in kept):
+                    break
+            self._forget_strays(index)
 
-    def _copy(self, kept: Kept, disk: Outbox, now: float) -> int:
-        """Write what memory held to disk as the newest revision, in the state that it was in."""
-        claim, revision = kept.claim, 0
-        key = claim.base_url, claim.external_id
-        if claim.document:
-            revision = disk.put(
-                *key,
-                claim.document,
-                provider=claim.provider,
-                now=now,
-                due_at=kept.due_at,
-                held_for=kept.held_for,
-            )
-        if claim.changes:
-            revision = disk.enrich(*key, json.loads(claim.changes), now=now)
-        if kept.state in ("sent", "dead"):
-            anyone = Gatekeeper()
-            for mine in disk.claim(
-                key[0], now=now, lease=1.0, gatekeeper=anyone, external_id=key[1]
-            ):
-                outcome = Outcome(kept.state, status=kept.status, details=kept.details)
-                disk.settle(mine, outcome, now=now)
-        return revision
+    def _forget_strays(self, index: int) -> None:
+        """What was purged where it had strayed to need not be looked for there any more."""
+        here = {key for key, where in self._strayed.items() if where == index}
+        if here:
+            left = self._ask(index, lambda engine: engine.deliveries())
+            if left is not None:
+                for key in here - {(one.base_url, one.external_id) for one in left}:
+                    del self._strayed[key]
+
+    def _well_before(self, index: int) -> int | None:
+        return next((i for i in range(index) if self._ask(i, lambda _: True)), None)
+
+    def _moved(self, kept: Kept, index: int, home: int, now: float) -> bool:
+        revision = self._ask(home, lambda engine: engine.restore(kept, now=now))
+        if revision is None:
+            later = replace(kept.claim, revision=kept.claim.revision + index * AHEAD)
+            self.settle([(later, Outcome(kept.state, kept.due_at, tried=False))], now=now)
+            return False
+        if self._ask(index, lambda engine: engine.forget(kept.claim)):
+            key = (kept.claim.base_url, kept.claim.external_id)
+            if home:
+                self._strayed[key] = home
+            else:
+                self._strayed.pop(key, None)
+        self.on_moved(kept.claim.external_id, revision + home * AHEAD)
+        return True
 
     def close(self) -> None:
-        """Release the disk, with all that it can take; the rest stays while this process lives."""
-        self._ill_until = float("-inf")
+        """Release every engine, with all that could move home; memory ends with the process."""
+        for tier in self._tiers:
+            tier.ill_until = float("-inf")
+        self._forget_journals()
         self._move_home()
-        if self._disk is not None:
-            disk, self._disk = self._disk, None
-            with self._suffering():
-                disk.close()
+        for index, tier in enumerate(self._tiers[:-1]):
+            if tier.engine is not None:
+                self._ask(index, lambda engine: engine.close())
+                tier.engine = None

@@ -1,0 +1,72 @@
+"""Adoption: the calls of processes that died are finished from their journals."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from zelto_agents.contract import CallIngest
+from zelto_agents.facts import AgentKnown, CallEnded, CallStarted, Fact, MetadataKnown, decoded
+from zelto_agents.fold import fold
+from zelto_agents.outbox import Orphan, Outbox, Put
+from zelto_agents.settings import Settings
+
+__all__ = ["DIED", "adopt", "document_of"]
+
+logger = logging.getLogger("zelto_agents")
+
+DIED = "agent-process-died"
+
+
+def adopt(outbox: Outbox, settings: Settings, now: float) -> int:
+    """Put the documents of all calls whose process is gone; how many that were."""
+    adopted, seen = 0, set[str]()
+    while orphans := [o for o in outbox.orphans(now=now) if o.journal not in seen]:
+        for orphan in orphans:
+            seen.add(orphan.journal)
+            put = _put(orphan, settings)
+            if outbox.adopt(put, seen_at=orphan.seen_at, now=now):
+                adopted += 1
+                logger.warning(
+                    "call %s was cut off when its process died; it is sent with the %d facts known",
+                    orphan.external_id,
+                    len(orphan.facts),
+                )
+    return adopted
+
+
+def _put(orphan: Orphan, settings: Settings) -> Put:
+    facts = [fact for fact in map(decoded, orphan.facts) if fact is not None]
+    if not any(isinstance(fact, CallStarted) for fact in facts):
+        facts.insert(0, CallStarted(at=orphan.seen_at, external_id=orphan.external_id))
+    seen_at = max(orphan.seen_at, *(fact.at for fact in facts))
+    last = max(fact.seq for fact in facts)
+    document = document_of([*facts, CallEnded(at=seen_at, seq=last + 1, reason=DIED)])
+    start = next(fact for fact in facts if isinstance(fact, CallStarted))
+    return Put(
+        orphan.base_url,
+        orphan.external_id,
+        document.wire(),
+        start.provider,
+        held=not document.has_agent and not settings.agent_id,
+        journal=orphan.journal,
+    )
+
+
+def document_of(facts: Sequence[Fact], dropped: int = 0) -> CallIngest:
+    """The call's document; should ever a fact defeat the fold, then at least that it took place.
+
+    Args:
+        facts: of one call, its start among them.
+        dropped: how many more there were.
+    """
+    if dropped:
+        note = {"zelto": {"droppedFacts": dropped}}
+        facts = [*facts, MetadataKnown(at=facts[-1].at, seq=facts[-1].seq, values=note)]
+    try:
+        return fold(facts)
+    except Exception as fault:  # noqa: BLE001 - a call must not be lost by our own fault
+        logger.error("a call could not be put together (%s)", type(fault).__name__)
+        bare = [f for f in facts if isinstance(f, CallStarted | AgentKnown | CallEnded)]
+        told = {"zelto": {"fault": type(fault).__name__}}
+        return fold([*bare, MetadataKnown(at=bare[0].at, seq=bare[-1].seq, values=told)])

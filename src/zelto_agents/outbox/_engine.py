@@ -1,0 +1,319 @@
+"""What both engines do: each method of ``Outbox`` as one transaction of the shared statements."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from zelto_agents.outbox import (
+    Claim,
+    Delivery,
+    Gate,
+    Gatekeeper,
+    Orphan,
+    OutboxFullError,
+    Outcome,
+    Put,
+    State,
+    _deliveries,
+    _gate,
+    _journals,
+)
+from zelto_agents.outbox import _statements as sql
+from zelto_agents.outbox._database import Database
+from zelto_agents.outbox._process import Process
+
+__all__ = ["MAX_BYTES", "Engine", "Kept"]
+
+MAX_BYTES = 256.0 * 1024 * 1024
+BEAT_EVERY = 10.0
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A delivery with its content, as it can be copied into another outbox."""
+
+    claim: Claim
+    state: State
+    due_at: float
+    status: int | None
+    details: str
+
+
+class Engine(ABC):
+    """An ``Outbox`` over a database; a subclass says how to reach it.
+
+    Args:
+        name: how a person finds this outbox.
+        max_bytes: documents that it holds at most.
+    """
+
+    journals_synced = False
+    """Whether a journal survives a crash of what stores it; on disk, that is a crash of the host,
+    and of the live call with it."""
+
+    def __init__(self, name: str, max_bytes: float) -> None:
+        self._name = name
+        self._max_bytes = max_bytes
+        self._process = Process.this()
+        self._beaten_at: float | None = None
+        self._journals: dict[str, _journals.Journal] = {}
+
+    @abstractmethod
+    def _run(
+        self, work: Callable[[Database], _T], *, synced: bool = True, reserve: bool = False
+    ) -> _T:
+        """Do this in one transaction.
+
+        Args:
+            work: what to do.
+            synced: whether it must survive the power as well as the process.
+            reserve: whether it may use the last room of a full disk.
+
+        Raises:
+            OutboxError: it could not be done, and none of it was.
+        """
+
+    @abstractmethod
+    def _used(self, db: Database, more: int) -> int:
+        """Bytes that it holds, with so many more."""
+
+    def close(self) -> None:
+        """See ``Outbox.close``."""
+        self._run(lambda db: _journals.leave(db, self._process), synced=False, reserve=True)
+
+    def _run_as_holder(
+        self,
+        work: Callable[[Database], _T],
+        now: float,
+        *,
+        synced: bool = False,
+        reserve: bool = True,
+    ) -> _T:
+        """Be known as a process that is alive before taking a lease."""
+
+        def present(db: Database) -> _T:
+            if self._beaten_at is None:
+                _journals.beat(db, self._process, now)
+            return work(db)
+
+        result = self._run(present, synced=synced, reserve=reserve)
+        self._beaten_at = now if self._beaten_at is None else self._beaten_at
+        return result
+
+    def _room_for(self, db: Database, size: int) -> None:
+        """Make room by purging what was sent, the oldest first; refuse if that is not enough."""
+        while self._used(db, size) > self._max_bytes:
+            if not db.execute(sql.PURGE_SENT).rowcount:
+                raise OutboxFullError(
+                    f"the outbox {self._name} has no room for this call in its "
+                    f"{self._max_bytes:.0f} bytes: deliver what waits, "
+                    "or raise ZELTO_OUTBOX_MAX_BYTES"
+                )
+
+    def put(self, put: Put, *, now: float) -> int:
+        """See ``Outbox.put``."""
+
+        def work(db: Database) -> int:
+            self._room_for(db, len(put.document))
+            return _deliveries.put(db, put, now)
+
+        revision = self._run(work)
+        if put.journal is not None:
+            self._journals.pop(put.journal, None)
+        return revision
+
+    def enrich(
+        self, base_url: str, external_id: str, changes: Mapping[str, Any], *, now: float
+    ) -> int:
+        """See ``Outbox.enrich``."""
+        return self._run(lambda db: _deliveries.enrich(db, base_url, external_id, changes, now))
+
+    def claim(
+        self,
+        base_url: str,
+        *,
+        now: float,
+        lease: float,
+        limit: int = 1,
+        gatekeeper: Gatekeeper,
+        external_id: str | None = None,
+    ) -> list[Claim]:
+        """See ``Outbox.claim``."""
+
+        def work(db: Database) -> list[Claim]:
+            return _deliveries.claim(
+                db,
+                base_url,
+                self._process.id,
+                now=now,
+                lease=lease,
+                limit=limit,
+                gatekeeper=gatekeeper,
+                external_id=external_id,
+            )
+
+        return self._run_as_holder(work, now)
+
+    def settle(self, results: Sequence[tuple[Claim, Outcome]], *, now: float) -> list[bool]:
+        """See ``Outbox.settle``."""
+        return self._run(
+            lambda db: _deliveries.settle(db, results, now), synced=False, reserve=True
+        )
+
+    def journal(
+        self, call: str, base_url: str, external_id: str, facts: Sequence[bytes], *, now: float
+    ) -> None:
+        """See ``Outbox.journal``."""
+
+        def work(db: Database) -> _journals.Journal:
+            known, me = self._journals.get(call), self._process
+            return _journals.append(db, known, me, call, base_url, external_id, facts, now)
+
+        self._journals[call] = self._run_as_holder(
+            work, now, synced=self.journals_synced, reserve=False
+        )
+
+    def beat(self, *, now: float) -> None:
+        """See ``Outbox.beat``; at most every few seconds, however often it is called."""
+        if self._beaten_at is None or not 0 <= now - self._beaten_at < BEAT_EVERY:
+            self._run(lambda db: _journals.beat(db, self._process, now), synced=False, reserve=True)
+            self._beaten_at = now
+
+    def orphans(self, *, now: float, limit: int = 10) -> list[Orphan]:
+        """See ``Outbox.orphans``."""
+
+        def work(db: Database) -> list[Orphan]:
+            return _journals.orphans(db, self._process, now, limit)
+
+        return self._run_as_holder(work, now)
+
+    def adopt(self, put: Put, *, seen_at: float, now: float) -> int:
+        """See ``Outbox.adopt``."""
+        return self._run(lambda db: _journals.adopt(db, put, self._process, seen_at, now))
+
+    def lead(self, base_url: str, *, now: float, gatekeeper: Gatekeeper) -> bool:
+        """See ``Outbox.lead``."""
+
+        def work(db: Database) -> bool:
+            return _gate.lead(db, base_url, self._process.id, now=now, gatekeeper=gatekeeper)
+
+        return self._run_as_holder(work, now)
+
+    def gate(self, base_url: str) -> Gate:
+        """See ``Outbox.gate``."""
+        return self._run(lambda db: _gate.known(db, base_url).gate, synced=False, reserve=True)
+
+    def hurry(self, base_url: str, *, now: float) -> None:
+        """See ``Outbox.hurry``."""
+        self._run(lambda db: _gate.hurry(db, base_url, now))
+
+    def next_due(self, base_url: str, *, gatekeeper: Gatekeeper) -> float | None:
+        """See ``Outbox.next_due``."""
+        return self._run(lambda db: _deliveries.next_due(db, base_url, gatekeeper), synced=False)
+
+    def deliveries(self, base_url: str | None = None) -> list[Delivery]:
+        """See ``Outbox.deliveries``."""
+        return self._run(
+            lambda db: _deliveries.deliveries(db, base_url), synced=False, reserve=True
+        )
+
+    def readdress(self, base_url: str, *, now: float) -> int:
+        """See ``Outbox.readdress``."""
+        return self._run(lambda db: _deliveries.readdress(db, base_url, now))
+
+    def maintain(self, *, now: float, retain: float, max_age: float) -> int:
+        """See ``Outbox.maintain``."""
+        return self._run(
+            lambda db: _deliveries.maintain(db, now, retain, max_age), synced=False, reserve=True
+        )
+
+    def content(self, external_id: str) -> list[tuple[str, bytes | None, bytes | None]]:
+        """Base URL, document and enrichments of each delivery with this id."""
+        values = {"external_id": external_id}
+        return self._run(
+            lambda db: db.execute(sql.CONTENT, values).fetchall(), synced=False, reserve=True
+        )
+
+    def retry(self, external_id: str, *, now: float) -> int:
+        """Make a dead letter, or whatever waits or was sent, due now; how many that were."""
+        values = {"external_id": external_id, "now": now}
+        return self._run(lambda db: db.execute(sql.RETRY, values).rowcount)
+
+    def drop(self, base_url: str, external_id: str, *, now: float) -> int:
+        """Forget a delivery that is not in flight, sent or not; how many that were."""
+        values = {"base_url": base_url, "external_id": external_id, "now": now}
+        return self._run(lambda db: db.execute(sql.DROP, values).rowcount)
+
+    def forget_journal(self, call: str) -> None:
+        """Drop a journal whose document is safe elsewhere."""
+        self._run(
+            lambda db: db.execute(sql.FORGET_JOURNAL, {"call": call}), synced=False, reserve=True
+        )
+        self._journals.pop(call, None)
+
+    def withdraw(self, *, now: float, lease: float, limit: int = 50) -> list[Kept]:
+        """Take what is not in flight, to move it elsewhere."""
+
+        def work(db: Database) -> list[Kept]:
+            values = {"now": now, "limit": limit}
+            rows = db.execute(sql.WITHDRAWABLE + db.skip, values).fetchall()
+            mark = {
+                "holder": self._process.id,
+                "now": 0.0,
+                "lease_until": now + lease,
+                "settling": 0.0,
+                "fence": (fence := _deliveries.new_fence()),
+            }
+            db.many(sql.CLAIM, [{**mark, "id": row[-1]} for row in rows])
+            return [_kept(row, fence) for row in rows]
+
+        return self._run(work)
+
+    def restore(self, kept: Kept, *, now: float) -> int:
+        """Take in what another engine had to keep, as the newest revision, which is returned.
+
+        What is over there is not sent again, unless an older revision is here.
+        """
+        claim = kept.claim
+        key, held = (claim.base_url, claim.external_id), kept.state == "held"
+
+        def work(db: Database) -> int:
+            revision = 0
+            if claim.document is not None:
+                whole = Put(*key, claim.document, claim.provider, kept.due_at, held=held)
+                revision = _deliveries.put(db, whole, now)
+            over = kept.state == "dead" or (kept.state == "sent" and revision == 1)
+            if claim.changes:
+                changes = json.loads(claim.changes)
+                revision = _deliveries.enrich(db, *key, changes, now)
+            if over:
+                values = {"base_url": key[0], "external_id": key[1], "state": kept.state}
+                seen = {"status": kept.status, "details": kept.details}
+                db.execute(sql.OVER, {**values, **seen})
+            return revision
+
+        return self._run(work)
+
+    def forget(self, claim: Claim) -> bool:
+        """Drop what was withdrawn, unless something newer came; it is safe elsewhere."""
+        values = {
+            "base_url": claim.base_url,
+            "external_id": claim.external_id,
+            "fence": claim.fence,
+            "revision": claim.revision,
+        }
+        return self._run(lambda db: db.execute(sql.FORGET, values).rowcount == 1)
+
+
+def _kept(row: Sequence[Any], fence: int) -> Kept:
+    base_url, external_id, provider, revision, _, attempts, failures, until, *content = row[:10]
+    claim = Claim(
+        base_url, external_id, provider, revision, fence, attempts, failures, until, *content
+    )
+    return Kept(claim, state=row[10], due_at=row[11], status=row[12], details=row[13])

@@ -1,0 +1,124 @@
+"""The gate: one row for a base URL, by which an outage costs one probe at a time for everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from zelto_agents.outbox import Gate, Gatekeeper, Outcome
+from zelto_agents.outbox import _statements as sql
+from zelto_agents.outbox._database import Database
+from zelto_agents.policy import HELD_PROBE, MISDIRECTED_PROBE, probe_after
+
+__all__ = ["FAILURES_THAT_CLOSE", "Known", "after", "hurry", "known", "lead", "note", "probe"]
+
+FAILURES_THAT_CLOSE = 3
+LEADS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The gate as it is stored, with who probes and who leads."""
+
+    gate: Gate = field(default_factory=Gate)
+    probe_until: float = 0.0
+    leader: str = ""
+    leader_until: float = 0.0
+    leader_mark: str | None = None
+
+    def is_open(self, gatekeeper: Gatekeeper) -> bool:
+        """Whether this key may send without asking."""
+        gate = self.gate
+        return gate.away is None or (gate.away == "key" and gate.key_mark != gatekeeper.key_mark)
+
+
+def known(db: Database, base_url: str) -> Known:
+    """What is stored of this base URL."""
+    row = db.execute(sql.GATE, {"base_url": base_url}).fetchone()
+    return Known(Gate(*row[:4]), *row[4:]) if row else Known()
+
+
+def after(gate: Gate, outcome: Outcome, now: float) -> Gate:
+    """The gate after one more answer."""
+    if not outcome.tried:
+        return gate
+    if outcome.away is None:
+        return Gate()
+    if outcome.away == "key":
+        return Gate("key", now + HELD_PROBE, key_mark=outcome.key_mark)
+    if outcome.away == "base_url":
+        return Gate("base_url", now + MISDIRECTED_PROBE)
+    if gate.away == "outage" and gate.closed_until > now:
+        # A straggler from before: the outage is known, but not how long it was asked to wait.
+        until = max(gate.closed_until, now + outcome.wait)
+        return Gate("outage", until, gate.failures)
+    if gate.away in ("key", "base_url"):
+        # Neither a straggler nor another key says anything about that.
+        return replace(gate, closed_until=max(gate.closed_until, now + probe_after(0)))
+    failures = max(gate.failures + 1, FAILURES_THAT_CLOSE if gate.away else 0)
+    if outcome.wait:
+        return Gate("outage", now + outcome.wait, failures)
+    if failures < FAILURES_THAT_CLOSE:
+        return Gate(failures=failures)
+    return Gate("outage", now + probe_after(failures - FAILURES_THAT_CLOSE), failures)
+
+
+def note(db: Database, base_url: str, outcomes: Iterable[Outcome], now: float) -> None:
+    """Store what the answers say of the base URL; the first success frees all that failed."""
+    before = known(db, base_url).gate
+    gate = before
+    for outcome in outcomes:
+        gate = after(gate, outcome, now)
+    if gate == before and not gate.away:
+        return
+    _store(db, base_url, gate)
+    if before.away and not gate.away:
+        db.execute(
+            sql.HURRY.format(skip=db.skip), {"base_url": base_url, "now": now, "failures": 1}
+        )
+
+
+def hurry(db: Database, base_url: str, now: float) -> None:
+    """See ``Outbox.hurry``."""
+    _store(db, base_url, Gate())
+    _hurry(db, base_url, now, failures=0)
+
+
+def _hurry(db: Database, base_url: str, now: float, failures: int) -> None:
+    values = {"base_url": base_url, "now": now, "failures": failures}
+    db.execute(sql.HURRY.format(skip=db.skip), values)
+
+
+def _store(db: Database, base_url: str, gate: Gate) -> None:
+    values = {
+        "base_url": base_url,
+        "away": gate.away,
+        "closed_until": gate.closed_until,
+        "failures": gate.failures,
+        "key_mark": gate.key_mark,
+    }
+    db.execute(sql.SET_GATE, values)
+
+
+def probe(db: Database, base_url: str, holder: str, *, now: float, lease_until: float) -> bool:
+    """Whether this process may send the one probe."""
+    values = {"base_url": base_url, "holder": holder, "now": now, "lease_until": lease_until}
+    return db.execute(sql.TAKE_PROBE, values).rowcount == 1
+
+
+def lead(db: Database, base_url: str, holder: str, *, now: float, gatekeeper: Gatekeeper) -> bool:
+    """Be the one that sweeps, if nobody is, or if the one that is has the refused key."""
+    state = known(db, base_url)
+    refused = (
+        state.gate.away == "key" and state.leader_mark == state.gate.key_mark != gatekeeper.key_mark
+    )
+    if state.leader not in ("", holder) and state.leader_until > now and not refused:
+        return False
+    values = {
+        "base_url": base_url,
+        "holder": holder,
+        "seen": state.leader,
+        "lease_until": now + LEADS,
+        "mark": gatekeeper.key_mark,
+    }
+    return db.execute(sql.LEAD, values).rowcount == 1
