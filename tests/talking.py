@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,3 +30,11 @@ def talk(zelto: Zelto, external_id: str | None = "conv-1", **more: Any) -> None:
 def settings_for(url: str, folder: Path, **more: object) -> Settings:
     """Settings for another server than the receiver."""
     return Settings.load({}, api_key="zk_1", base_url=url, outbox=folder / "outbox", **more)
+
+
+def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Wait for something that another thread or process brings about."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.01)

@@ -29,6 +29,8 @@ from zelto_agents.facts import (
     TurnSaid,
     UsageKnown,
     WordsHeard,
+    decoded,
+    encoded,
     redacted,
 )
 from zelto_agents.fold import fold, merged
@@ -307,6 +309,13 @@ def test_any_facts_in_any_order_with_duplicates_and_gaps_give_the_same_valid_doc
     assert fold(shuffled).wire() == body
     gaps = fold(chance.sample(some, len(some) // 2))
     assert CallIngest.model_validate_json(gaps.wire(), context={"agent": "later"}) == gaps
+
+
+@settings(max_examples=300, deadline=None)
+@given(many)
+def test_facts_that_went_through_a_journal_give_the_same_document(some: list[Fact]):
+    back = [decoded(encoded(fact)) for fact in some]
+    assert fold([fact for fact in back if fact is not None]).wire() == fold(some).wire()
 
 
 @settings(max_examples=300, deadline=None)

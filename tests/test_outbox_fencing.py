@@ -122,6 +122,20 @@ def test_an_unsure_failure_is_remembered_over_a_success_of_the_same_revision(out
     assert (only(outbox).state, only(outbox).due_at) == ("due", NOW + SETTLING)
 
 
+def test_what_was_sent_is_not_forgotten_while_an_older_request_may_still_land(outbox: Outbox):
+    put(outbox)
+    (one,) = claim(outbox)
+    settle(outbox, one, failed(NOW + 1, unsure=True))
+    send(outbox, NOW + 1)
+    outbox.maintain(now=NOW + 2, retain=0, max_age=1000)
+    put(outbox, text="2", now=NOW + 3)
+    send(outbox, NOW + 3)
+    assert (only(outbox).state, only(outbox).due_at) == ("due", NOW + SETTLING)
+    send(outbox, NOW + SETTLING)
+    outbox.maintain(now=NOW + SETTLING, retain=0, max_age=1000)
+    assert outbox.deliveries() == []
+
+
 def test_an_older_revision_that_was_in_flight_can_be_unsure_too(outbox: Outbox):
     put(outbox)
     (one,) = claim(outbox)

@@ -25,11 +25,11 @@ ORDER = [
     {"_turns", "_items"},
     {"fold"},
     {"outbox", "uploader", "call"},
-    {"_trouble", "_adopt"},
-    {"_drain", "_open"},
+    {"_trouble", "_adopt", "_telemetry"},
+    {"_drain", "_open", "_one"},
     {"_work"},
     {"_delivery"},
-    {"client"},
+    {"client", "_watch"},
     {"__init__"},
     {"cli"},
 ]
@@ -107,7 +107,15 @@ def test_all_names_what_exists(path: Path):
 
 def test_the_public_names_are_these_and_exist():
     package = importlib.import_module("zelto_agents")
-    assert package.__all__ == ["Call", "CallIngest", "Settings", "Zelto", "__version__"]
+    assert package.__all__ == [
+        "Call",
+        "CallIngest",
+        "Settings",
+        "Zelto",
+        "__version__",
+        "adeliver",
+        "deliver",
+    ]
     assert all(hasattr(package, name) for name in package.__all__)
 
 

@@ -16,6 +16,7 @@ from anyio.abc import TaskGroup
 from zelto_agents._adopt import adopt, document_of
 from zelto_agents._drain import Drainer
 from zelto_agents._items import CallFacts, EncodedFacts, Enrichment, Flush, Item, Upload
+from zelto_agents._telemetry import Telemetry
 from zelto_agents._trouble import Trouble
 from zelto_agents.facts import CallEnded, CallStarted, Fact, redacted
 from zelto_agents.outbox import Claim, Put
@@ -67,6 +68,7 @@ class Work:
         self._drainer = Drainer(
             outbox, settings, hosts=hosts, trouble=trouble, on_verdict=self._on_verdict
         )
+        self._telemetry = Telemetry()
         self._ended: dict[int, CallFacts] = {}
         self._unwritten: dict[int, CallFacts] = {}
         self._flushes: list[Future[bool]] = []
@@ -218,6 +220,7 @@ class Work:
             self._answer_flushes()
 
     def _on_verdict(self, claim: Claim, verdict: Verdict) -> None:
+        self._telemetry.attempted(verdict.action)
         if claim.revision >= self._unsent.get(claim.external_id, 0):
             if verdict.action == "sent":
                 self._unsent.pop(claim.external_id, None)
@@ -251,11 +254,14 @@ class Work:
             with self._guarded("sweeping"):
                 now = time.time()
                 self._outbox.beat(now=now)
-                adopt(self._outbox, self._settings, now)
+                self._telemetry.adopted(adopt(self._outbox, self._settings, now))
                 await self._drainer.warm_up()
-                if not self._outbox.lead(
+                leads = self._outbox.lead(
                     self._base_url, now=now, gatekeeper=self._drainer.gatekeeper
-                ):
+                )
+                shown = leads and self._telemetry.active
+                self._telemetry.stats = self._outbox.stats() if shown else None
+                if not leads:
                     return
                 self._maintain(now)
                 await self._drainer.sweep()

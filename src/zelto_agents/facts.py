@@ -239,9 +239,12 @@ def redacted(fact: _F, redact: Callable[[str], str]) -> _F:
 def encoded(fact: Fact) -> bytes:
     """The fact as a line of a journal."""
     values = {f.name: getattr(fact, f.name) for f in dataclasses.fields(fact)}
-    known = {name: value for name, value in values.items() if value is not None}
-    line = {"kind": type(fact).__name__, **{n: plain_json(v) for n, v in known.items()}}
-    return json.dumps(line, separators=(",", ":")).encode()
+    line = {"kind": type(fact).__name__, **{n: v for n, v in values.items() if v is not None}}
+    try:
+        text = json.dumps(line, separators=(",", ":"), default=plain_json)
+    except (TypeError, ValueError):  # keys that are no text, or values within themselves
+        text = json.dumps(plain_json(line), separators=(",", ":"))
+    return text.encode()
 
 
 def decoded(line: bytes) -> Fact | None:
@@ -252,7 +255,8 @@ def decoded(line: bytes) -> Fact | None:
         names = {f.name for f in dataclasses.fields(kind)}
         if "parts" in values:
             values["parts"] = tuple(values["parts"])
-        return kind(**{name: value for name, value in values.items() if name in names})
+        fact = kind(**{name: value for name, value in values.items() if name in names})
+        return fact if isinstance(fact.at, int | float) else None
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -62,13 +63,19 @@ class Uploader:
         )
         self._key = key
         self._url = base_url + UPLOAD_PATH
-        self._client = httpx.AsyncClient(
+        context = httpx.create_ssl_context()  # read and parsed once, for all
+        self._new_lane = functools.partial(
+            httpx.AsyncClient,
+            verify=context,
             timeout=httpx.Timeout(TOTAL_TIMEOUT, connect=CONNECT_TIMEOUT),
             follow_redirects=False,
             trust_env=not is_loopback(base_url),
             headers={"User-Agent": agent, "Content-Type": "application/json"},
             transport=transport,
         )
+        # A client for each request under way: httpx looks through a client's connections several
+        # times for each request, and asks the system about each idle one.
+        self._lanes = [self._new_lane()]
 
     async def send(self, body: bytes, provider: str) -> Answer:
         """One request; a fault of the network is an answer too, nothing is raised."""
@@ -76,9 +83,10 @@ class Uploader:
             "Authorization": f"Bearer {self._key.get_secret_value()}",
             "X-Zelto-Provider": provider,
         }
+        lane = self._lanes.pop() if self._lanes else self._new_lane()
         try:
             with anyio.fail_after(TOTAL_TIMEOUT):
-                async with self._client.stream(
+                async with lane.stream(
                     "POST", self._url, content=body, headers=headers
                 ) as response:
                     text = await self._start_of(response)
@@ -88,6 +96,8 @@ class Uploader:
         except Exception as fault:  # noqa: BLE001 - whatever the network does is an answer
             # The type alone: an exception's text may quote what was sent.
             return Answer(fault=type(fault).__name__, unsent=isinstance(fault, self._unsent))
+        finally:
+            self._lanes.append(lane)
 
     async def _start_of(self, response: httpx.Response) -> str:
         read = b""
@@ -99,4 +109,5 @@ class Uploader:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        while self._lanes:
+            await self._lanes.pop().aclose()

@@ -30,6 +30,7 @@ __all__ = [
     "Outcome",
     "Put",
     "State",
+    "Stats",
 ]
 
 State = Literal["live", "due", "held", "dead", "sent", "awaited"]
@@ -163,6 +164,19 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Stats:
+    """What an outbox holds: how many in which state, and since when the oldest waits.
+
+    Size in bytes, time in seconds since the epoch.
+    """
+
+    counts: Mapping[State, int]
+    attempts: int = 0
+    size: int = 0
+    waiting_since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Orphan:
     """The journal of a call whose process is gone; ``seen_at`` is when it was last known alive."""
 
@@ -258,6 +272,10 @@ class Outbox(Protocol):
 
     def deliveries(self, base_url: str | None = None) -> list[Delivery]:
         """All deliveries and live calls, the oldest first, without their documents."""
+        ...
+
+    def stats(self) -> Stats:
+        """What it holds, in figures."""
         ...
 
     def readdress(self, base_url: str, *, now: float) -> int:

@@ -8,7 +8,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from zelto_agents.fold import merged
-from zelto_agents.outbox import Claim, Delivery, Gatekeeper, Outcome, Put, _gate
+from zelto_agents.outbox import (
+    Claim,
+    Delivery,
+    Gatekeeper,
+    Outcome,
+    Put,
+    State,
+    Stats,
+    _gate,
+)
 from zelto_agents.outbox import _statements as sql
 from zelto_agents.outbox._database import Database
 
@@ -21,6 +30,7 @@ __all__ = [
     "put",
     "readdress",
     "settle",
+    "stats",
 ]
 
 DEAD_KEPT = 30 * 86_400.0
@@ -193,6 +203,19 @@ def deliveries(db: Database, base_url: str | None) -> list[Delivery]:
     rows = db.execute(sql.DELIVERIES, values).fetchall()
     live = db.execute(sql.LIVE, values).fetchall()
     return [Delivery(*row) for row in [*rows, *live]]
+
+
+def stats(db: Database) -> Stats:
+    """See ``Outbox.stats``."""
+    rows = db.execute(sql.STATS).fetchall()
+    live, size = db.execute(sql.LIVE_STATS).fetchone()
+    counts: dict[State, int] = {row[0]: int(row[1]) for row in rows}
+    return Stats(
+        {**counts, **({"live": int(live)} if live else {})},
+        attempts=sum(int(row[2]) for row in rows),
+        size=int(size) + sum(int(row[3]) for row in rows),
+        waiting_since=min((row[4] for row in rows if row[0] in ("due", "held")), default=None),
+    )
 
 
 def readdress(db: Database, base_url: str, now: float) -> int:

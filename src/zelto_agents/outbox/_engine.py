@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from zelto_agents.outbox import (
     Outcome,
     Put,
     State,
+    Stats,
     _deliveries,
     _gate,
     _journals,
@@ -223,6 +225,10 @@ class Engine(ABC):
             lambda db: _deliveries.deliveries(db, base_url), synced=False, reserve=True
         )
 
+    def stats(self) -> Stats:
+        """See ``Outbox.stats``."""
+        return self._run(_deliveries.stats, synced=False, reserve=True)
+
     def readdress(self, base_url: str, *, now: float) -> int:
         """See ``Outbox.readdress``."""
         return self._run(lambda db: _deliveries.readdress(db, base_url, now))
@@ -309,6 +315,38 @@ class Engine(ABC):
             "revision": claim.revision,
         }
         return self._run(lambda db: db.execute(sql.FORGET, values).rowcount == 1)
+
+    def retry_dead(self, *, now: float) -> int:
+        """Make every dead letter that has a document due now; how many."""
+        return self._run(lambda db: db.execute(sql.RETRY_DEAD, {"now": now}).rowcount)
+
+    def drop_seen(self, deliveries: Sequence[Delivery], *, now: float) -> int:
+        """Forget these, unless they have changed since or are in flight; how many that were."""
+
+        def work(db: Database) -> int:
+            gone = 0
+            for one in deliveries:
+                values = {
+                    "base_url": one.base_url,
+                    "external_id": one.external_id,
+                    "revision": one.revision,
+                    "updated_at": one.updated_at,
+                    "now": now,
+                }
+                gone += db.execute(sql.DROP_SEEN, values).rowcount
+            return gone
+
+        return self._run(work)
+
+    def probe(self, *, now: float) -> None:
+        """Write something and take it back, durably: as a call would be written."""
+        place = {"base_url": "probe:", "external_id": uuid.uuid4().hex}
+
+        def work(db: Database) -> None:
+            db.execute(sql.AWAIT, {**place, "now": now})
+            db.execute(sql.DROP, {**place, "now": now})
+
+        self._run(work)
 
 
 def _kept(row: Sequence[Any], fence: int) -> Kept:

@@ -190,6 +190,12 @@ SELECT base_url, external_id, '', 'live', 0, 0, seen_at, created_at, seen_at, si
   NULL, '' FROM journal
 WHERE CAST(:base_url AS TEXT) IS NULL OR base_url = :base_url ORDER BY id
 """
+STATS = """
+SELECT CASE WHEN d.state = 'due' AND g.away = 'key' THEN 'held' ELSE d.state END AS shown,
+  COUNT(*), SUM(d.attempts), SUM(d.size), MIN(d.created_at)
+FROM delivery d LEFT JOIN gate g ON g.base_url = d.base_url GROUP BY shown
+"""
+LIVE_STATS = "SELECT COUNT(*), COALESCE(SUM(size), 0) FROM journal"
 CONTENT = """
 SELECT d.base_url, c.document, c.changes FROM delivery d JOIN content c ON c.delivery_id = d.id
 WHERE d.external_id = :external_id ORDER BY d.id
@@ -243,7 +249,7 @@ WHERE closed_until > :horizon OR probe_until > :horizon OR leader_until > :horiz
 
 RETRY = """
 UPDATE delivery SET state = 'due', due_at = :now, failures = 0, updated_at = :now,
-  created_at = :now
+  created_at = :now, status = NULL, details = ''
 WHERE external_id = :external_id AND revision > 0 AND lease_until <= :now
   AND state IN ('dead', 'due', 'sent')
 """
@@ -332,4 +338,15 @@ WHERE base_url = :base_url AND external_id = :external_id
 FORGET = """
 DELETE FROM delivery WHERE base_url = :base_url AND external_id = :external_id
   AND fence = :fence AND revision = :revision
+"""
+
+RETRY_DEAD = """
+UPDATE delivery SET state = 'due', due_at = :now, failures = 0, updated_at = :now,
+  created_at = :now, status = NULL, details = ''
+WHERE state = 'dead' AND revision > 0 AND lease_until <= :now
+"""
+# Only as it was seen: a revision that came since is somebody's newest.
+DROP_SEEN = """
+DELETE FROM delivery WHERE external_id = :external_id AND base_url = :base_url
+  AND revision = :revision AND updated_at = :updated_at AND lease_until <= :now
 """

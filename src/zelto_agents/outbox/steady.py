@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -18,6 +18,8 @@ from zelto_agents.outbox import (
     OutboxFullError,
     Outcome,
     Put,
+    State,
+    Stats,
 )
 from zelto_agents.outbox._engine import Engine, Kept
 from zelto_agents.outbox.sqlite import SqliteOutbox
@@ -65,6 +67,11 @@ class SteadyOutbox:
         self._orphans: dict[str, int] = {}
         self.on_moved: Callable[[str, int], None] = lambda *_: None
         """Is told of each call that moves home, with the revision that it has there."""
+
+    @property
+    def ill(self) -> bool:
+        """Whether the first engine failed when it was last asked."""
+        return self._tiers[0].next_rest > 0
 
     def _ask(self, index: int, work: Callable[[Engine], _T]) -> _T | None:
         """What the engine says; None if it fails, or failed a moment ago."""
@@ -252,6 +259,21 @@ class SteadyOutbox:
         for index in self._open_ones():
             found += self._ask(index, lambda engine: engine.deliveries(base_url)) or []
         return found
+
+    def stats(self) -> Stats:
+        """See ``Outbox.stats``."""
+        found = [self._ask(index, lambda engine: engine.stats()) for index in self._open_ones()]
+        known = [stats for stats in found if stats is not None]
+        counts: Counter[State] = Counter()
+        for stats in known:
+            counts.update(stats.counts)
+        since = [stats.waiting_since for stats in known if stats.waiting_since is not None]
+        return Stats(
+            counts,
+            attempts=sum(stats.attempts for stats in known),
+            size=sum(stats.size for stats in known),
+            waiting_since=min(since, default=None),
+        )
 
     def readdress(self, base_url: str, *, now: float) -> int:
         """See ``Outbox.readdress``."""
