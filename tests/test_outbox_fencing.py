@@ -154,3 +154,27 @@ def test_a_lease_that_ran_out_is_unsure_too(outbox: Outbox):
     assert (only(outbox).state, confirmed_at > NOW + LEASE) == ("due", True)
     assert send(outbox, confirmed_at) == ["2"]
     assert only(outbox).state == "sent"
+
+
+def test_the_oldest_request_that_may_still_land_is_the_one_that_counts(outbox: Outbox):
+    put(outbox)
+    (one,) = claim(outbox)
+    settle(outbox, one, failed(NOW + 1, unsure=True))
+    put(outbox, text="2", now=NOW + 1)
+    (two,) = claim(outbox, NOW + 2)
+    settle(outbox, two, failed(NOW + 3, unsure=True), now=NOW + 3)
+    assert send(outbox, NOW + 4) == ["2"]
+    assert (only(outbox).state, only(outbox).due_at) == ("due", NOW + 3 + SETTLING)
+    assert send(outbox, NOW + 3 + SETTLING) == ["2"]
+    assert only(outbox).state == "sent"
+
+
+def test_the_oldest_of_several_leases_that_ran_out_is_the_one_that_counts(outbox: Outbox):
+    put(outbox)
+    claim(outbox, lease=5.0)
+    put(outbox, text="2", now=NOW + 1)
+    claim(outbox, NOW + 5, lease=5.0)
+    assert send(outbox, NOW + 10) == ["2"]
+    assert only(outbox).state == "due"
+    assert send(outbox, only(outbox).due_at) == ["2"]
+    assert only(outbox).state == "sent"

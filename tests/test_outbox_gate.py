@@ -162,6 +162,18 @@ def test_a_probe_that_is_given_back_leaves_the_next_one_to_others(
     assert len(claim(open_outbox(), gate.closed_until, limit=9)) == 1
 
 
+def test_what_is_given_back_from_before_does_not_free_the_probe_of_another(
+    outbox: Outbox, open_outbox: OpenOutbox
+):
+    put(outbox, "early", "early")
+    (early,) = claim(outbox, lease=900.0)
+    other = open_outbox()
+    gate = close_gate(other)
+    probe(other)
+    settle(outbox, early, Outcome("due", tried=False), now=gate.closed_until)
+    assert claim(outbox, gate.closed_until, limit=9) == []
+
+
 def test_the_probe_is_the_document_that_failed_least(outbox: Outbox):
     put(outbox, "fresh", "fresh", due_at=NOW + 0.25)
     gate = close_gate(outbox)

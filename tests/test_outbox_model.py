@@ -10,9 +10,15 @@ from typing import Any, ClassVar
 import psycopg
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
-from outboxes import BASE, KEY, claim, failed, open_store, put
+from outboxes import BASE, KEY, SENT, claim, failed, open_store, put, settle
 from postgres_server import PostgresServer
 from zelto_agents.fold import merged
 from zelto_agents.outbox import Claim, Outbox, Outcome
@@ -21,6 +27,8 @@ from zelto_agents.outbox._deliveries import DEAD_KEPT, SETTLING
 LEASE = 30.0
 NAMES = st.sampled_from(["a", "b"])
 WHO = st.integers(0, 1)
+SECONDS = st.sampled_from([0.0, 0.0, 1.0, 5.0, 31.0, 61.0])
+OUTCOMES = st.sampled_from(["sent", "sent", "sent", "unsure", "unsure", "failed", "dead", "back"])
 
 
 @dataclass
@@ -88,6 +96,11 @@ class Agreement(RuleBasedStateMachine):
         for one in self.processes:
             one.close()
 
+    @initialize()
+    def begin(self) -> None:
+        for name in ("a", "b"):
+            self.put(0, name, 0.0)
+
     @rule(who=WHO, name=NAMES, wait=st.sampled_from([0.0, 0.0, 20.0]))
     def put(self, who: int, name: str, wait: float) -> None:
         self.count += 1
@@ -111,8 +124,9 @@ class Agreement(RuleBasedStateMachine):
             row.state = "due"
         assert self.processes[who].enrich(BASE, name, changes, now=self.now) == row.revision
 
-    @rule(who=WHO, name=st.none() | NAMES, limit=st.integers(1, 3))
-    def claim(self, who: int, name: str | None, limit: int) -> None:
+    @rule(who=WHO, name=st.none() | NAMES, limit=st.integers(1, 3), seconds=SECONDS)
+    def claim(self, who: int, name: str | None, limit: int, seconds: float) -> None:
+        self.now += seconds
         expected = sorted(
             (one if name else row.due_at, one)
             for one, row in self.rows.items()
@@ -138,42 +152,34 @@ class Agreement(RuleBasedStateMachine):
             assert json.loads(one.body()) == merged(body, row.changes)
             self.claims.append((who, one))
 
-    @rule(
-        data=st.data(),
-        count=st.integers(1, 3),
-        state=st.sampled_from(["sent", "sent", "due", "dead", "back"]),
-        unsure=st.booleans(),
-    )
-    def settle(self, data: st.DataObject, count: int, state: str, *, unsure: bool) -> None:
+    @rule(who=WHO, name=NAMES, outcome=OUTCOMES, seconds=SECONDS)
+    def attempt(self, who: int, name: str, outcome: str, seconds: float) -> None:
+        """What mostly happens: a claim that is settled before anything else comes."""
+        before = len(self.claims)
+        self.claim(who, name, 1, seconds)
+        if len(self.claims) > before:
+            self.settle(-1, outcome, 0.0)
+
+    @rule(which=st.integers(0, 9), outcome=OUTCOMES, seconds=SECONDS)
+    def settle(self, which: int, outcome: str, seconds: float) -> None:
+        self.now += seconds
         if not self.claims:
             return
-        who = self.claims[data.draw(st.integers(0, len(self.claims) - 1))][0]
-        ended = [one for one in self.claims if one[0] == who][:count]
-        self.claims = [one for one in self.claims if one not in ended]
-        outcome = {
-            "sent": Outcome("sent", status=201),
-            "due": failed(self.now + 5, unsure=unsure),
+        who, one = self.claims.pop(which % len(self.claims))
+        ended = {
+            "sent": SENT,
+            "failed": failed(self.now + 5),
+            "unsure": failed(self.now + 5, unsure=True),
             "dead": Outcome("dead", status=422),
             "back": Outcome("due", due_at=self.now, tried=False),
-        }[state]
-        expected = []
-        for _, one in ended:
-            row = self.rows.get(one.external_id, Row())
-            expected.append(row.fence == one.fence)
-            if expected[-1]:
-                row.settle(one.revision, outcome, self.now)
-            elif (
-                row.state == "sent"
-                and row.revision > one.revision
-                and (outcome.state == "sent" or outcome.unsure)
-            ):
-                row.state, row.due_at, row.updated_at = "due", self.now, self.now
-        results = [(one, outcome) for _, one in ended]
-        assert self.processes[who].settle(results, now=self.now) == expected
-
-    @rule(seconds=st.sampled_from([1.0, 5.0, 29.0, 31.0, 61.0]))
-    def time_passes(self, seconds: float) -> None:
-        self.now += seconds
+        }[outcome]
+        row = self.rows.get(one.external_id, Row())
+        held = row.fence == one.fence
+        if held:
+            row.settle(one.revision, ended, self.now)
+        elif row.state == "sent" and row.revision > one.revision and outcome in ("sent", "unsure"):
+            row.state, row.due_at, row.updated_at = "due", self.now, self.now
+        assert settle(self.processes[who], one, ended, now=self.now) == held
 
     @rule(who=WHO)
     def hurry(self, who: int) -> None:
@@ -182,7 +188,7 @@ class Agreement(RuleBasedStateMachine):
                 row.due_at = self.now
         self.processes[who].hurry(BASE, now=self.now)
 
-    @rule(who=WHO, retain=st.sampled_from([0.0, 50.0]), max_age=st.sampled_from([90.0, 1e5]))
+    @rule(who=WHO, retain=st.sampled_from([0.0, 50.0]), max_age=st.sampled_from([150.0, 1e5, 1e5]))
     def maintain(self, who: int, retain: float, max_age: float) -> None:
         kept = {"sent": retain, "dead": DEAD_KEPT}
         gone = [
@@ -226,7 +232,7 @@ def check(machine: type[Agreement], examples: int) -> None:
         machine,
         settings=settings(
             max_examples=examples,
-            stateful_step_count=30,
+            stateful_step_count=50,
             derandomize=True,
             deadline=None,
             database=None,
@@ -245,7 +251,7 @@ def test_a_sqlite_outbox_does_what_the_model_does(tmp_path: Path):
             InAFolder.place = str(tmp_path / f"outbox-{InAFolder.count_of_folders}")
             super().__init__()
 
-    check(InAFolder, 100)
+    check(InAFolder, 300)
 
 
 def test_a_postgres_outbox_does_what_the_model_does(postgres: PostgresServer):

@@ -94,6 +94,19 @@ def test_while_the_server_is_away_the_disk_takes_the_calls_and_forwards_them_lat
     assert len(errors) == 1
 
 
+def test_a_server_that_has_frozen_costs_no_call_and_no_more_than_the_budget(
+    fleet: Settings, receiver: RunningReceiver, postgres: PostgresServer
+):
+    receiver.stop()
+    with Zelto(settings=fleet) as zelto:
+        talk(zelto, "before")
+        zelto.flush(20)
+        with postgres.frozen():
+            talk(zelto, "meanwhile")
+            zelto.flush()  # as long as a shutdown may take, and no longer
+            assert [d.external_id for d in waiting(fleet.outbox)] == ["meanwhile"]
+
+
 def test_a_pod_that_died_while_the_server_was_away_left_its_calls_to_the_next_on_its_disk(
     fleet: Settings, receiver: RunningReceiver, postgres: PostgresServer
 ):

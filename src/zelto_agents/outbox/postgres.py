@@ -7,8 +7,11 @@ keeps what it has elsewhere meanwhile.
 
 from __future__ import annotations
 
+import contextlib
 import re
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,7 +29,9 @@ SCHEMA_VERSION = 1
 _SCHEMA = sql.SCHEMA.format(
     id="BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", key="BIGINT", blob="BYTEA"
 )
-ANSWERS_WITHIN = 3.0
+# Within the budget of a shutdown, so that the call can still be kept elsewhere.
+ANSWERS_WITHIN = 1.0
+DIALS_FOR = 10
 TRIES = 3
 # Any number will do, as long as it is always the same one.
 _MIGRATING = 0x7A656C746F
@@ -61,6 +66,21 @@ def _storable(values: Values) -> Values:
         else value
         for name, value in values.items()
     }
+
+
+def _dial(url: str, dialling: Future[psycopg.Connection[Any]]) -> None:
+    try:
+        connection = _impatient().connect(
+            url,
+            connect_timeout=DIALS_FOR,
+            application_name="zelto-agents",
+            autocommit=True,  # BEGIN and what comes with it are one message
+            prepare_threshold=None,  # poolers in front of the server know no prepared statements
+        )
+    except BaseException as fault:  # noqa: BLE001 - raised where it is waited for
+        dialling.set_exception(fault)
+    else:
+        dialling.set_result(connection)
 
 
 class _Transaction:
@@ -102,6 +122,7 @@ class PostgresOutbox(Engine):
         self._url = url
         self._secrets: set[str] = set()
         self._connection: psycopg.Connection[Any] | None = None
+        self._dialling: Future[psycopg.Connection[Any]] | None = None
         self._measured = 0
         self._asked = 0
         try:
@@ -112,26 +133,47 @@ class PostgresOutbox(Engine):
             ) from fault
         self._psycopg = psycopg
         self._name = self._address()
-        self._run(lambda _: None)
+        try:
+            self._run(lambda _: None)
+        except BaseException:
+            self._let_go()
+            raise
 
     def _connect(self) -> psycopg.Connection[Any]:
-        connection: psycopg.Connection[Any] = _impatient().connect(
-            self._url,
-            connect_timeout=round(ANSWERS_WITHIN),
-            application_name="zelto-agents",
-            prepare_threshold=None,  # poolers in front of the server know no prepared statements
-        )
+        connection = self._dialled()
         try:
-            with connection.transaction():
-                connection.execute("SET LOCAL search_path TO zelto_agents")
-                connection.execute(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
-                self._migrate(connection)
+            self._transact(connection, lambda _: self._migrate(connection), synced=True)
         except BaseException:
             connection.close()
             raise
         return connection
 
+    def _dialled(self) -> psycopg.Connection[Any]:
+        """A new connection; one that takes too long is left to come about for the next time.
+
+        In a thread of its own: libpq's own limit cannot be under two seconds, and names are looked
+        up without any.
+        """
+        if self._dialling is None:
+            self._dialling = Future()
+            dial = threading.Thread(target=_dial, args=(self._url, self._dialling), daemon=True)
+            try:
+                dial.start()
+            except RuntimeError:  # the interpreter is on its way out and starts no thread
+                _dial(self._url, self._dialling)
+        dialling = self._dialling
+        try:
+            connection = dialling.result(ANSWERS_WITHIN)
+        except TimeoutError:
+            raise self._silent() from None
+        except BaseException:
+            self._dialling = None
+            raise
+        self._dialling = None
+        return connection
+
     def _migrate(self, connection: psycopg.Connection[Any]) -> None:
+        connection.execute(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
         known = "SELECT to_regclass('zelto_agents.version') IS NOT NULL"
         row = connection.execute(known).fetchone()
         if row is None or not row[0]:
@@ -175,13 +217,27 @@ class PostgresOutbox(Engine):
     ) -> _T:
         # With the transaction, not the connection: a pooler may hand out another one each time.
         # A claim that a crash of the server undoes costs a second, harmless send.
-        commit = "on" if synced else "off"
-        with connection.transaction():
-            begin: Any = (
-                f"SET LOCAL search_path TO zelto_agents; SET LOCAL synchronous_commit = {commit}"
-            )
+        begin: Any = (
+            "BEGIN; SET LOCAL search_path TO zelto_agents; "
+            f"SET LOCAL synchronous_commit = {'on' if synced else 'off'}"
+        )
+        try:
             connection.execute(begin)
-            return work(_Transaction(connection))
+            result = work(_Transaction(connection))
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.info.transaction_status.name == "ACTIVE":
+                connection.close()
+                raise self._silent() from None
+            with contextlib.suppress(self._psycopg.Error):
+                connection.execute("ROLLBACK")
+            raise
+        return result
+
+    def _silent(self) -> OutboxError:
+        return OutboxError(
+            f"the outbox {self._name} does not answer: check the server and ZELTO_OUTBOX"
+        )
 
     def _address(self) -> str:
         """The URL as a person may see it; what is secret in it is noted."""
@@ -230,4 +286,15 @@ class PostgresOutbox(Engine):
         except OutboxError:
             pass  # its leases run out
         finally:
-            self._hang_up()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        self._hang_up()
+        if self._dialling is not None:
+            self._dialling.add_done_callback(_close)
+            self._dialling = None
+
+
+def _close(dialling: Future[psycopg.Connection[Any]]) -> None:
+    if dialling.exception() is None:
+        dialling.result().close()
