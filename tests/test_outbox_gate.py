@@ -294,15 +294,3 @@ def test_what_is_due_with_another_key_is_due_now(outbox: Outbox):
     moment = outbox.next_due(BASE, gatekeeper=OTHER_KEY)
     assert moment is not None
     assert moment <= NOW
-
-
-def test_a_clock_that_was_set_back_does_not_close_it_for_years(outbox: Outbox):
-    wrong = NOW + 10 * 365 * 86_400
-    for name in "abcd":
-        put(outbox, name, now=wrong, due_at=wrong)
-    claims = claim(outbox, wrong, limit=4)
-    outbox.settle([(one, outage(wrong + 9)) for one in claims[:3]], now=wrong)
-    outbox.maintain(now=NOW, retain=100, max_age=1000)
-    (one,) = claim(outbox, limit=9)
-    assert settle(outbox, one)
-    assert len(send(outbox, NOW + 1)) == 3

@@ -15,6 +15,7 @@ from outboxes import (
     claim,
     failed,
     only,
+    outage,
     put,
     send,
     settle,
@@ -272,3 +273,15 @@ def test_a_document_that_is_put_twice_is_one_delivery_that_keeps_its_age(outbox:
     outbox.put(a_put(), now=NOW)
     outbox.put(a_put(), now=NOW + 5)
     assert (only(outbox).created_at, only(outbox).updated_at) == (NOW, NOW + 5)
+
+
+def test_a_clock_that_was_set_back_delays_nothing_for_years(outbox: Outbox):
+    wrong = NOW + 10 * 365 * 86_400
+    for name in "abcd":
+        put(outbox, name, now=wrong, due_at=wrong)
+    claims = claim(outbox, wrong, limit=4)
+    outbox.settle([(one, outage(wrong + 9)) for one in claims[:3]], now=wrong)
+    outbox.maintain(now=NOW, retain=100, max_age=1000)
+    (one,) = claim(outbox, limit=9)
+    assert settle(outbox, one)
+    assert len(send(outbox, NOW + 1)) == 3

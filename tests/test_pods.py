@@ -15,7 +15,7 @@ import pytest
 from outboxes import states
 from postgres_server import PostgresServer
 from talking import talk, until, waiting
-from zelto_agents import Settings, Zelto, _work
+from zelto_agents import Settings, Zelto, _house, _work
 from zelto_agents.outbox.postgres import PostgresOutbox
 from zelto_agents.receiver import RunningReceiver
 
@@ -36,7 +36,7 @@ def fleet(
     """Settings of a pod: the outbox is a database of the server, the spare a folder."""
     monkeypatch.setattr(_work, "FIRST_SWEEP", 0.0)
     monkeypatch.setattr(_work, "SWEEP_EVERY", 0.1)
-    monkeypatch.setattr(_work, "MAINTAIN_EVERY", 0.1)
+    monkeypatch.setattr(_house, "MAINTAIN_EVERY", 0.1)
     url = postgres.fresh_database()
     yield Settings.load(outbox=url, api_key=receiver.key, base_url=receiver.url)
     postgres.drop(url)

@@ -26,7 +26,7 @@ ORDER = [
     {"fold"},
     {"outbox", "uploader", "call"},
     {"_trouble", "_adopt", "_telemetry"},
-    {"_drain", "_open", "_one"},
+    {"_drain", "_open", "_one", "_house"},
     {"_work"},
     {"_delivery"},
     {"client", "_watch"},

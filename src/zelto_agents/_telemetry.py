@@ -1,7 +1,8 @@
 """Figures of the delivery for OpenTelemetry, when the host uses it; no ids, nothing personal.
 
-``zelto.delivery.attempts`` by ``outcome``, ``zelto.calls.adopted``; and from the process that sweeps
-for all, ``zelto.outbox.deliveries`` by ``state``, and ``zelto.outbox.oldest_age`` in seconds.
+``zelto.delivery.attempts`` by ``outcome`` and ``zelto.calls.adopted`` from each process; from the
+one that sweeps for all ``zelto.outbox.deliveries`` by ``state``, and ``zelto.outbox.oldest_age`` in
+seconds.
 """
 
 from __future__ import annotations

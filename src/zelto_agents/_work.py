@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import replace
 from typing import Any
@@ -13,10 +13,10 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup
 
-from zelto_agents._adopt import adopt, document_of
+from zelto_agents._adopt import document_of
 from zelto_agents._drain import Drainer
+from zelto_agents._house import House, guarded
 from zelto_agents._items import CallFacts, EncodedFacts, Enrichment, Flush, Item, Upload
-from zelto_agents._telemetry import Telemetry
 from zelto_agents._trouble import Trouble
 from zelto_agents.facts import CallEnded, CallStarted, Fact, redacted
 from zelto_agents.outbox import Claim, Put
@@ -33,7 +33,6 @@ SWEEP_EVERY = 5.0
 FIRST_SWEEP = 1.0
 BREATH = 0.1
 UNSENT_NOTED = 10_000
-MAINTAIN_EVERY = 60.0
 # A better reason for the end follows within milliseconds, when one does.
 SETTLING = 0.5
 # The process that a call was in tries it first; sweeps of others come after that.
@@ -68,7 +67,8 @@ class Work:
         self._drainer = Drainer(
             outbox, settings, hosts=hosts, trouble=trouble, on_verdict=self._on_verdict
         )
-        self._telemetry = Telemetry()
+        self._house = House(outbox, settings, self._drainer.gatekeeper)
+        self._leads = False
         self._ended: dict[int, CallFacts] = {}
         self._unwritten: dict[int, CallFacts] = {}
         self._flushes: list[Future[bool]] = []
@@ -77,25 +77,15 @@ class Work:
         self._buried: set[str] = set()
         self._sweeping = False
         # Imports and the first sweep wait, so that they do not compete with the call's own start.
-        self._next_sweep = time.time() + FIRST_SWEEP
-        self._next_maintenance = 0.0
+        self._next_look = self._next_sweep = time.time() + FIRST_SWEEP
 
     @property
     def _base_url(self) -> str:
         """Without a key nobody has said yet whose account the calls belong to, and where it is."""
         return (self._settings.base_url or "") if self._settings.api_key else ""
 
-    @contextlib.contextmanager
-    def _guarded(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except Exception as fault:  # noqa: BLE001 - our own faults stay ours
-            self._trouble.problem(
-                what,
-                "%s failed inside zelto-agents (%s); the agent is not affected",
-                what,
-                type(fault).__name__,
-            )
+    def _guarded(self, what: str) -> contextlib.AbstractContextManager[None]:
+        return guarded(self._trouble, what)
 
     def take(self, item: Item) -> None:
         """Take in one thing that was handed over."""
@@ -220,7 +210,7 @@ class Work:
             self._answer_flushes()
 
     def _on_verdict(self, claim: Claim, verdict: Verdict) -> None:
-        self._telemetry.attempted(verdict.action)
+        self._house.telemetry.attempted(verdict.action)
         if claim.revision >= self._unsent.get(claim.external_id, 0):
             if verdict.action == "sent":
                 self._unsent.pop(claim.external_id, None)
@@ -240,64 +230,40 @@ class Work:
             self._buried.clear()
 
     def keep_house(self) -> float:
-        """Start a sweep of what waits when it is time to; the seconds until the next one."""
+        """Look after the outbox and start a sweep when it is time to; the seconds until then."""
         now = time.time()
-        if now >= self._next_sweep or now < self._next_sweep - SWEEP_EVERY:
+        if now >= self._next_look or now < self._next_look - SWEEP_EVERY:
+            self._next_look = now + SWEEP_EVERY
+            with self._guarded("keeping house"):
+                self._leads, adopted = self._house.look()
+                if adopted or self._leads:
+                    self._next_sweep = now
+        if now >= self._next_sweep and not self._sweeping:
             self._next_sweep = now + SWEEP_EVERY
-            if not self._sweeping:
-                self._sweeping = True
-                self.group.start_soon(self._sweep)
-        return self._next_sweep - now
+            self._sweeping = True
+            self.group.start_soon(self._sweep)
+        return min(self._next_look, self._next_sweep) - now
 
     async def _sweep(self) -> None:
         try:
             with self._guarded("sweeping"):
-                now = time.time()
-                self._outbox.beat(now=now)
-                self._telemetry.adopted(adopt(self._outbox, self._settings, now))
                 await self._drainer.warm_up()
-                leads = self._outbox.lead(
-                    self._base_url, now=now, gatekeeper=self._drainer.gatekeeper
-                )
-                shown = leads and self._telemetry.active
-                self._telemetry.stats = self._outbox.stats() if shown else None
-                if not leads:
-                    return
-                self._maintain(now)
-                await self._drainer.sweep()
-                if self._settings.retain == 0:
-                    self._outbox.maintain(
-                        now=time.time(), retain=0.0, max_age=self._settings.max_age
-                    )
-                if self._drainer.can_send:
-                    self._sweep_in(max(self._due_in(), BREATH))
+                if self._leads:
+                    await self._drainer.sweep()
+                    if self._drainer.can_send:
+                        self._sweep_in(max(self._house.due_in(SWEEP_EVERY), BREATH))
         finally:
             self._sweeping = False
-
-    def _due_in(self) -> float:
-        due_at = self._outbox.next_due(self._base_url, gatekeeper=self._drainer.gatekeeper)
-        return SWEEP_EVERY if due_at is None else due_at - time.time()
 
     def _sweep_in(self, seconds: float) -> None:
         self._next_sweep = min(self._next_sweep, time.time() + seconds)
         self._wake()
 
-    def _maintain(self, now: float) -> None:
-        if self._next_maintenance - MAINTAIN_EVERY <= now < self._next_maintenance:
-            return
-        settings = self._settings
-        self._next_maintenance = now + MAINTAIN_EVERY
-        if self._base_url:
-            self._outbox.readdress(self._base_url, now=now)
-        expired = self._outbox.maintain(now=now, retain=settings.retain, max_age=settings.max_age)
-        if expired:
-            logger.error(
-                "%d deliveries waited longer than ZELTO_MAX_AGE and are dead letters now", expired
-            )
-
     async def aclose(self) -> None:
         """Close the client and the store."""
         with self._guarded("closing"):
             await self._drainer.aclose()
+        with self._guarded("closing"):
+            self._house.close()
         with self._guarded("closing"):
             self._outbox.close()

@@ -53,7 +53,7 @@ def ended_at(folder: Path) -> float:
     from datetime import datetime
 
     database = sqlite3.connect(folder / "outbox.sqlite3")
-    (document,) = database.execute("SELECT document FROM delivery").fetchone()
+    (document,) = database.execute("SELECT document FROM content").fetchone()
     database.close()
     return datetime.fromisoformat(json.loads(document)["call"]["endedAt"]).timestamp()
 

@@ -146,12 +146,14 @@ def _claimable(
     return rows
 
 
-def settle(db: Database, results: Sequence[tuple[Claim, Outcome]], now: float) -> list[bool]:
+def settle(
+    db: Database, holder: str, results: Sequence[tuple[Claim, Outcome]], now: float
+) -> list[bool]:
     """See ``Outbox.settle``."""
     noted = [_settle_one(db, claim, outcome, now) for claim, outcome in results]
     for base_url in {claim.base_url for claim, _ in results}:
         outcomes = [outcome for claim, outcome in results if claim.base_url == base_url]
-        _gate.note(db, base_url, outcomes, now)
+        _gate.note(db, base_url, holder, outcomes, now)
     return noted
 
 
@@ -259,8 +261,10 @@ def _join(db: Database, there: Any, moved: Any, now: float) -> None:
 def maintain(db: Database, now: float, retain: float, max_age: float) -> int:
     """See ``Outbox.maintain``."""
     for state, kept in (("sent", retain), ("dead", DEAD_KEPT)):
-        db.execute(sql.PURGE, {"now": now, "state": state, "before": now - kept})
+        old = {"now": now, "state": state, "before": now - kept, "at_once": sql.AT_ONCE}
+        db.execute(sql.PURGE, old)
     back = {"now": now, "horizon": now + HORIZON}
     for statement in (sql.UNDELAY, sql.UNLEASE, sql.UNCLOSE):
         db.execute(statement, back)
-    return db.execute(sql.EXPIRE, {"now": now, "before": now - max_age}).rowcount
+    old = {"now": now, "before": now - max_age, "at_once": sql.AT_ONCE}
+    return db.execute(sql.EXPIRE, old).rowcount

@@ -55,6 +55,9 @@ class Engine(ABC):
         max_bytes: documents that it holds at most.
     """
 
+    skew = 0.0
+    """Seconds by which the clock that all processes of this store share is ahead of ours."""
+
     journals_synced = False
     """Whether a journal survives a crash of what stores it; on disk, that is a crash of the host,
     and of the live call with it."""
@@ -101,7 +104,7 @@ class Engine(ABC):
 
         def present(db: Database) -> _T:
             if self._beaten_at is None:
-                _journals.beat(db, self._process, now)
+                _journals.beat(db, self._process, now + self.skew)
             return work(db)
 
         result = self._run(present, synced=synced, reserve=reserve)
@@ -164,8 +167,9 @@ class Engine(ABC):
 
     def settle(self, results: Sequence[tuple[Claim, Outcome]], *, now: float) -> list[bool]:
         """See ``Outbox.settle``."""
+        me = self._process.id
         return self._run(
-            lambda db: _deliveries.settle(db, results, now), synced=False, reserve=True
+            lambda db: _deliveries.settle(db, me, results, now), synced=False, reserve=True
         )
 
     def journal(
@@ -184,14 +188,18 @@ class Engine(ABC):
     def beat(self, *, now: float) -> None:
         """See ``Outbox.beat``; at most every few seconds, however often it is called."""
         if self._beaten_at is None or not 0 <= now - self._beaten_at < BEAT_EVERY:
-            self._run(lambda db: _journals.beat(db, self._process, now), synced=False, reserve=True)
+            self._run(
+                lambda db: _journals.beat(db, self._process, now + self.skew),
+                synced=False,
+                reserve=True,
+            )
             self._beaten_at = now
 
     def orphans(self, *, now: float, limit: int = 10) -> list[Orphan]:
         """See ``Outbox.orphans``."""
 
         def work(db: Database) -> list[Orphan]:
-            return _journals.orphans(db, self._process, now, limit)
+            return _journals.orphans(db, self._process, now + self.skew, limit)
 
         return self._run_as_holder(work, now)
 

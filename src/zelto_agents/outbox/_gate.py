@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from zelto_agents.outbox import Gate, Gatekeeper, Outcome
@@ -32,9 +32,9 @@ class Known:
         return gate.away is None or (gate.away == "key" and gate.key_mark != gatekeeper.key_mark)
 
 
-def known(db: Database, base_url: str) -> Known:
+def known(db: Database, base_url: str, *, lock: str = "") -> Known:
     """What is stored of this base URL."""
-    row = db.execute(sql.GATE, {"base_url": base_url}).fetchone()
+    row = db.execute(sql.GATE + lock, {"base_url": base_url}).fetchone()
     return Known(Gate(*row[:4]), *row[4:]) if row else Known()
 
 
@@ -63,30 +63,38 @@ def after(gate: Gate, outcome: Outcome, now: float) -> Gate:
     return Gate("outage", now + probe_after(failures - FAILURES_THAT_CLOSE), failures)
 
 
-def note(db: Database, base_url: str, outcomes: Iterable[Outcome], now: float) -> None:
+def note(db: Database, base_url: str, holder: str, outcomes: Sequence[Outcome], now: float) -> None:
     """Store what the answers say of the base URL; the first success frees all that failed."""
     before = known(db, base_url).gate
-    gate = before
-    for outcome in outcomes:
-        gate = after(gate, outcome, now)
-    if gate == before and not gate.away:
+    if not any(outcome.tried for outcome in outcomes):
+        if before.away:
+            db.execute(sql.FREE_PROBE, {"base_url": base_url, "holder": holder})
         return
+    if _after_all(before, outcomes, now) == before and not before.away:
+        return
+    before = known(db, base_url, lock=db.lock).gate
+    gate = _after_all(before, outcomes, now)
     _store(db, base_url, gate)
     if before.away and not gate.away:
-        db.execute(
-            sql.HURRY.format(skip=db.skip), {"base_url": base_url, "now": now, "failures": 1}
-        )
+        _hurry(db, base_url, now, failures=1)
+
+
+def _after_all(gate: Gate, outcomes: Sequence[Outcome], now: float) -> Gate:
+    for outcome in outcomes:
+        gate = after(gate, outcome, now)
+    return gate
 
 
 def hurry(db: Database, base_url: str, now: float) -> None:
     """See ``Outbox.hurry``."""
     _store(db, base_url, Gate())
-    _hurry(db, base_url, now, failures=0)
+    while _hurry(db, base_url, now, failures=0) == sql.AT_ONCE:
+        pass
 
 
-def _hurry(db: Database, base_url: str, now: float, failures: int) -> None:
-    values = {"base_url": base_url, "now": now, "failures": failures}
-    db.execute(sql.HURRY.format(skip=db.skip), values)
+def _hurry(db: Database, base_url: str, now: float, failures: int) -> int:
+    values = {"base_url": base_url, "now": now, "failures": failures, "at_once": sql.AT_ONCE}
+    return db.execute(sql.HURRY.format(skip=db.skip), values).rowcount
 
 
 def _store(db: Database, base_url: str, gate: Gate) -> None:

@@ -40,9 +40,9 @@ def append(
         if db.execute(sql.APPEND, values).rowcount:
             _write(db, known.id, known.written, new)
             return Journal(known.id, len(facts))
+    db.execute(sql.FORGET_JOURNAL, {"call": call})
     # Whoever took the journal also took this process for gone.
     beat(db, process, now)
-    db.execute(sql.FORGET_JOURNAL, {"call": call})
     begin = {
         "call": call,
         "holder": process.id,

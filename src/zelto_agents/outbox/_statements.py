@@ -74,6 +74,9 @@ CREATE TABLE gate (
 );
 """
 
+# Of what may be many rows, so many are changed in one transaction.
+AT_ONCE = 10_000
+
 PUT = """
 INSERT INTO delivery (base_url, external_id, provider, state, revision, due_at,
   created_at, put_at, updated_at, size)
@@ -175,7 +178,7 @@ WHERE base_url = :base_url AND state = 'due' AND lease_until > 0
 HURRY = """
 UPDATE delivery SET due_at = :now WHERE id IN (SELECT d.id FROM delivery d
   WHERE d.base_url = :base_url AND d.state = 'due' AND d.due_at > :now
-  AND d.due_at <> d.unsure_until AND d.failures >= :failures{skip})
+  AND d.due_at <> d.unsure_until AND d.failures >= :failures LIMIT :at_once{skip})
 """
 
 DELIVERIES = """
@@ -227,8 +230,9 @@ UPDATE content SET document = :document, changes = :changes WHERE delivery_id = 
 DELETE = "DELETE FROM delivery WHERE id = :id"
 
 PURGE = """
-DELETE FROM delivery WHERE lease_until <= :now AND unsure_until <= :now
-  AND state = :state AND updated_at <= :before
+DELETE FROM delivery WHERE id IN (SELECT id FROM delivery
+  WHERE state = :state AND updated_at <= :before AND lease_until <= :now
+  AND unsure_until <= :now ORDER BY updated_at LIMIT :at_once)
 """
 PURGE_SENT = """
 DELETE FROM delivery WHERE id IN (SELECT id FROM delivery
@@ -237,7 +241,8 @@ DELETE FROM delivery WHERE id IN (SELECT id FROM delivery
 EXPIRE = """
 UPDATE delivery SET state = 'dead', updated_at = :now,
   details = 'waited longer than ZELTO_MAX_AGE; ' || details
-WHERE state IN ('due', 'held', 'awaited') AND lease_until <= :now AND created_at <= :before
+WHERE id IN (SELECT id FROM delivery WHERE state IN ('due', 'held', 'awaited')
+  AND lease_until <= :now AND created_at <= :before LIMIT :at_once)
 """
 # No schedule of ours reaches this far: the clock was set back.
 UNDELAY = "UPDATE delivery SET due_at = :now WHERE state = 'due' AND due_at > :horizon"
@@ -267,6 +272,9 @@ INSERT INTO gate (base_url, away, closed_until, failures, key_mark)
 VALUES (:base_url, :away, :closed_until, :failures, :key_mark)
 ON CONFLICT (base_url) DO UPDATE SET away = :away, closed_until = :closed_until,
   failures = :failures, key_mark = :key_mark, probe_until = 0, prober = ''
+"""
+FREE_PROBE = """
+UPDATE gate SET prober = '', probe_until = 0 WHERE base_url = :base_url AND prober = :holder
 """
 TAKE_PROBE = """
 UPDATE gate SET prober = :holder, probe_until = :lease_until

@@ -8,8 +8,10 @@ keeps what it has elsewhere meanwhile.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import cache
@@ -32,6 +34,9 @@ _SCHEMA = sql.SCHEMA.format(
 # Within the budget of a shutdown, so that the call can still be kept elsewhere.
 ANSWERS_WITHIN = 1.0
 DIALS_FOR = 10
+SKEW_NOTED = 2.0
+# In characters; four times as many bytes still fit into an index.
+LONGEST_ID = 600
 TRIES = 3
 # Any number will do, as long as it is always the same one.
 _MIGRATING = 0x7A656C746F
@@ -58,14 +63,25 @@ def _impatient() -> Any:
     return Impatient
 
 
+@cache
+def _crowded() -> tuple[type[Exception], ...]:
+    """What others under way caused, and what works at another try."""
+    from psycopg import errors
+
+    return (errors.DeadlockDetected, errors.LockNotAvailable, errors.SerializationFailure)
+
+
 def _storable(values: Values) -> Values:
-    """Without what the server has no text for."""
-    return {
-        name: value.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
-        if isinstance(value, str)
-        else value
-        for name, value in values.items()
-    }
+    """Without what the server has no text for, or no index."""
+    texts = {name: _text(value) for name, value in values.items() if isinstance(value, str)}
+    digest = hashlib.sha256((key := texts.get("external_id", "")).encode()).hexdigest()
+    if len(key) > LONGEST_ID + 1 + len(digest):
+        texts["external_id"] = f"{key[:LONGEST_ID]}-{digest}"
+    return {**values, **texts}
+
+
+def _text(value: str) -> str:
+    return value.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
 def _dial(url: str, dialling: Future[psycopg.Connection[Any]]) -> None:
@@ -143,6 +159,9 @@ class PostgresOutbox(Engine):
         connection = self._dialled()
         try:
             self._transact(connection, lambda _: self._migrate(connection), synced=True)
+            row = connection.execute("SELECT EXTRACT(EPOCH FROM clock_timestamp())").fetchone()
+            ahead = float(row[0]) - time.time() if row else 0.0
+            self.skew = ahead if abs(ahead) > SKEW_NOTED else 0.0
         except BaseException:
             connection.close()
             raise
@@ -205,7 +224,7 @@ class PostgresOutbox(Engine):
                 lost = connection is not None and (connection.broken or connection.closed)
                 if lost:
                     self._hang_up()
-                elif not isinstance(error, self._psycopg.errors.DeadlockDetected):
+                elif not isinstance(error, _crowded()):
                     break
             except BaseException:
                 self._hang_up()
@@ -218,7 +237,7 @@ class PostgresOutbox(Engine):
         # With the transaction, not the connection: a pooler may hand out another one each time.
         # A claim that a crash of the server undoes costs a second, harmless send.
         begin: Any = (
-            "BEGIN; SET LOCAL search_path TO zelto_agents; "
+            "BEGIN; SET LOCAL search_path TO zelto_agents; SET LOCAL lock_timeout = 400; "
             f"SET LOCAL synchronous_commit = {'on' if synced else 'off'}"
         )
         try:
