@@ -196,3 +196,12 @@ def test_a_process_whose_first_operation_failed_is_known_to_be_alive_all_the_sam
         assert type(started.exception(timeout=60)) is OutboxError
     outbox.journal("j", BASE, "live", [b"1"], now=NOW)
     assert open_outbox().orphans(now=NOW) == []
+
+
+def test_an_id_that_is_longer_than_an_index_can_hold_is_still_one_delivery(outbox: Outbox):
+    name = "".join(f"{number:05}-" for number in range(2000))
+    put(outbox, name)
+    put(outbox, name, "2")
+    assert send(outbox) == ["2"]
+    (one,) = outbox.deliveries()
+    assert (one.external_id[:400], one.revision, one.state) == (name[:400], 2, "sent")
