@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from outboxes import BASE, KEY, LEASE, NOW, OTHER_KEY, OpenOutbox, claim, failed, only, put, settle
-from zelto_agents.outbox import Outbox
+from zelto_agents.outbox import Gatekeeper, Outbox
 
 
 def test_a_process_leads_until_it_stops_asking(outbox: Outbox, open_outbox: OpenOutbox):
@@ -40,3 +40,13 @@ def test_a_process_with_another_key_leads_instead_of_those_with_the_refused_one(
     assert not outbox.lead(BASE, now=NOW, gatekeeper=KEY)
     assert first.lead(BASE, now=NOW, gatekeeper=OTHER_KEY)
     assert only(outbox).state == "held"
+
+
+def test_a_process_that_names_an_agent_leads_instead_of_one_that_names_none(
+    outbox: Outbox, open_outbox: OpenOutbox
+):
+    naming, another = Gatekeeper("k1", "support"), open_outbox()
+    assert outbox.lead(BASE, now=NOW, gatekeeper=KEY)
+    assert another.lead(BASE, now=NOW, gatekeeper=naming)
+    assert not outbox.lead(BASE, now=NOW, gatekeeper=KEY)
+    assert not open_outbox().lead(BASE, now=NOW, gatekeeper=naming)

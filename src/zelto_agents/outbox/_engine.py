@@ -259,11 +259,6 @@ class Engine(ABC):
         values = {"external_id": external_id, "now": now}
         return self._run(lambda db: db.execute(sql.RETRY, values).rowcount)
 
-    def drop(self, base_url: str, external_id: str, *, now: float) -> int:
-        """Forget a delivery that is not in flight, sent or not; how many that were."""
-        values = {"base_url": base_url, "external_id": external_id, "now": now}
-        return self._run(lambda db: db.execute(sql.DROP, values).rowcount)
-
     def forget_journal(self, call: str) -> None:
         """Drop a journal whose document is safe elsewhere."""
         self._run(

@@ -25,6 +25,7 @@ class Known:
     leader: str = ""
     leader_until: float = 0.0
     leader_mark: str | None = None
+    leader_agent: str | None = None
 
     def is_open(self, gatekeeper: Gatekeeper) -> bool:
         """Whether this key may send without asking."""
@@ -115,12 +116,14 @@ def probe(db: Database, base_url: str, holder: str, *, now: float, lease_until: 
 
 
 def lead(db: Database, base_url: str, holder: str, *, now: float, gatekeeper: Gatekeeper) -> bool:
-    """Be the one that sweeps, if nobody is, or if the one that is has the refused key."""
+    """Be the one that sweeps, if nobody is, or if the one that is could not send what this can."""
     state = known(db, base_url)
     refused = (
         state.gate.away == "key" and state.leader_mark == state.gate.key_mark != gatekeeper.key_mark
     )
-    if state.leader not in ("", holder) and state.leader_until > now and not refused:
+    agentless = gatekeeper.agent_id is not None and state.leader_agent is None
+    leads = state.leader not in ("", holder) and state.leader_until > now
+    if leads and not refused and not agentless:
         return False
     values = {
         "base_url": base_url,
@@ -128,5 +131,6 @@ def lead(db: Database, base_url: str, holder: str, *, now: float, gatekeeper: Ga
         "seen": state.leader,
         "lease_until": now + LEADS,
         "mark": gatekeeper.key_mark,
+        "agent": gatekeeper.agent_id,
     }
     return db.execute(sql.LEAD, values).rowcount == 1

@@ -70,7 +70,8 @@ CREATE TABLE gate (
   probe_until DOUBLE PRECISION NOT NULL DEFAULT 0,
   leader TEXT NOT NULL DEFAULT '',
   leader_until DOUBLE PRECISION NOT NULL DEFAULT 0,
-  leader_mark TEXT
+  leader_mark TEXT,
+  leader_agent TEXT
 );
 """
 
@@ -112,6 +113,7 @@ FROM delivery d JOIN content c ON c.delivery_id = d.id WHERE d.id = :id
 ENRICH_CONTENT = "UPDATE content SET changes = :changes WHERE delivery_id = :id"
 ENRICH = """
 UPDATE delivery SET updated_at = :now, size = :size, failures = 0, revision = revision + :step,
+  status = NULL, details = '',
   due_at = CASE WHEN state = 'due' THEN due_at ELSE :now END,
   state = CASE WHEN :step = 0 THEN 'awaited' WHEN state = 'held' THEN 'held' ELSE 'due' END,
   created_at = CASE WHEN :step = 0 OR state IN ('sent', 'dead') THEN :now ELSE created_at END
@@ -217,12 +219,12 @@ FROM delivery d JOIN content c ON c.delivery_id = d.id
 WHERE d.base_url = :base_url AND d.external_id = :external_id
 """
 MOVE = """
-UPDATE delivery SET base_url = :base_url, status = NULL, failures = 0, due_at = :now
+UPDATE delivery SET base_url = :base_url, status = NULL, details = '', failures = 0, due_at = :now
 WHERE id = :id
 """
 JOIN = """
 UPDATE delivery SET revision = revision + 1, provider = :provider, state = :state,
-  due_at = :now, updated_at = :now, size = :size WHERE id = :id
+  status = NULL, details = '', due_at = :now, updated_at = :now, size = :size WHERE id = :id
 """
 JOIN_CONTENT = """
 UPDATE content SET document = :document, changes = :changes WHERE delivery_id = :id
@@ -258,13 +260,10 @@ UPDATE delivery SET state = 'due', due_at = :now, failures = 0, updated_at = :no
 WHERE external_id = :external_id AND revision > 0 AND lease_until <= :now
   AND state IN ('dead', 'due', 'sent')
 """
-DROP = """
-DELETE FROM delivery WHERE external_id = :external_id AND base_url = :base_url
-  AND lease_until <= :now
-"""
 
 GATE = """
-SELECT away, closed_until, failures, key_mark, probe_until, leader, leader_until, leader_mark
+SELECT away, closed_until, failures, key_mark, probe_until, leader, leader_until, leader_mark,
+  leader_agent
 FROM gate WHERE base_url = :base_url
 """
 SET_GATE = """
@@ -281,10 +280,10 @@ UPDATE gate SET prober = :holder, probe_until = :lease_until
 WHERE base_url = :base_url AND probe_until <= :now
 """
 LEAD = """
-INSERT INTO gate (base_url, leader, leader_until, leader_mark)
-VALUES (:base_url, :holder, :lease_until, :mark)
+INSERT INTO gate (base_url, leader, leader_until, leader_mark, leader_agent)
+VALUES (:base_url, :holder, :lease_until, :mark, :agent)
 ON CONFLICT (base_url) DO UPDATE SET leader = :holder, leader_until = :lease_until,
-  leader_mark = :mark
+  leader_mark = :mark, leader_agent = :agent
 WHERE gate.leader = :seen
 """
 
@@ -354,6 +353,10 @@ UPDATE delivery SET state = 'due', due_at = :now, failures = 0, updated_at = :no
 WHERE state = 'dead' AND revision > 0 AND lease_until <= :now
 """
 # Only as it was seen: a revision that came since is somebody's newest.
+DROP = """
+DELETE FROM delivery WHERE external_id = :external_id AND base_url = :base_url
+  AND lease_until <= :now
+"""
 DROP_SEEN = """
 DELETE FROM delivery WHERE external_id = :external_id AND base_url = :base_url
   AND revision = :revision AND updated_at = :updated_at AND lease_until <= :now
