@@ -1,5 +1,7 @@
 """Benchmarks, one JSON object a line; ``--readme`` also writes them into the README's table.
 
+The proofs (``PROOFS``) print tables of their own, take minutes, and run by name alone.
+
 python tests/bench/run.py [--name NAME] [--readme]
 """
 
@@ -8,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import importlib
 import json
 import re
 import statistics
@@ -23,9 +26,10 @@ from typing import Any
 import anyio
 import httpx
 
-from zelto_agents import Settings, Zelto, _work
+from zelto_agents import Settings, Zelto, _open
 from zelto_agents._drain import CONCURRENCY, Drainer
 from zelto_agents.facts import TurnSaid
+from zelto_agents.outbox import Put
 from zelto_agents.outbox.sqlite import SqliteOutbox
 
 ROOT = Path(__file__).parents[2]
@@ -115,7 +119,7 @@ def ends(measure: Callable[[Zelto, threading.Event], None]) -> list[float]:
             return revision
 
     samples = []
-    original, _work.SqliteOutbox = _work.SqliteOutbox, Watched  # type: ignore[misc]
+    original, _open.SqliteOutbox = _open.SqliteOutbox, Watched  # type: ignore[misc]
     try:
         with quick_server() as url, tempfile.TemporaryDirectory() as folder:
             with Zelto(settings=settings_for(url, folder)) as zelto:
@@ -133,7 +137,7 @@ def ends(measure: Callable[[Zelto, threading.Event], None]) -> list[float]:
                     if number >= 5:
                         samples.append(time.perf_counter() - before)
     finally:
-        _work.SqliteOutbox = original  # type: ignore[misc]
+        _open.SqliteOutbox = original  # type: ignore[misc]
     return samples
 
 
@@ -173,7 +177,7 @@ def drain() -> dict[str, Any]:
         drainer = Drainer(outbox, settings)
         await drainer.warm_up()
         for number in range(DOCUMENTS):
-            outbox.put(settings.base_url or "", f"c{number}", body, provider="zelto", now=1.0)
+            outbox.put(Put(settings.base_url or "", f"c{number}", body), now=1.0)
         before = time.perf_counter()
         await drainer.sweep()
         seconds = time.perf_counter() - before
@@ -210,13 +214,23 @@ def import_time() -> dict[str, Any]:
     return {"median_ms": round(statistics.median(samples) * 1e3, 1)}
 
 
+def enqueue() -> dict[str, Any]:
+    """A 50 KB document made durable, against a bare insert with the same sync; then 8 at once."""
+    from bench.enqueue import measure
+
+    return measure()
+
+
 BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "hand_over": hand_over,
     "end_to_durable": end_to_durable,
     "end_to_delivered": end_to_delivered,
     "drain": drain,
+    "enqueue": enqueue,
     "import_time": import_time,
 }
+# Each is a module beside this one, with ``main``.
+PROOFS = ("faults", "crash", "fleet", "linear")
 
 
 def _figure(key: str, value: float) -> str:
@@ -244,9 +258,13 @@ def write_readme(results: dict[str, dict[str, Any]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--name", choices=sorted(BENCHMARKS))
+    parser.add_argument("--name", choices=sorted([*BENCHMARKS, *PROOFS]))
     parser.add_argument("--readme", action="store_true")
     options = parser.parse_args()
+    sys.path.insert(0, str(ROOT / "tests"))
+    if options.name in PROOFS:
+        importlib.import_module(f"bench.{options.name}").main()
+        return
     results = {}
     for name in [options.name] if options.name else BENCHMARKS:
         results[name] = BENCHMARKS[name]()

@@ -13,6 +13,7 @@ KILLS = 100
 CHILD = """
 import os, signal, sys
 from pathlib import Path
+from zelto_agents.outbox import Put
 from zelto_agents.outbox.sqlite import SqliteOutbox
 outbox = SqliteOutbox(Path(sys.argv[1]))
 for name in sys.stdin:
@@ -20,7 +21,7 @@ for name in sys.stdin:
         # A connection of its own, as every process has; a fork that is killed within the put
         # of another could prove nothing.
         outbox = SqliteOutbox(Path(sys.argv[1]))
-        outbox.put("https://x", name.strip(), b"{}" + b" " * 50_000, provider="zelto", now=1.0)
+        outbox.put(Put("https://x", name.strip(), b"{}" + b" " * 50_000), now=1.0)
         os.kill(os.getpid(), signal.SIGKILL)
     assert os.WTERMSIG(os.wait()[1]) == signal.SIGKILL
 """

@@ -129,7 +129,7 @@ WHERE d.base_url = :base_url AND d.lease_until <= :now AND """
 DUE = f"{CLAIMABLE} d.state = 'due' AND d.due_at <= :now ORDER BY d.due_at, d.id LIMIT :limit"
 HELD = f"{CLAIMABLE} d.state = 'held' ORDER BY d.due_at, d.id LIMIT :limit"
 ASKED_FOR = f"{CLAIMABLE} d.state = 'due' AND d.external_id = :external_id LIMIT :limit"
-PROBE = f"""{CLAIMABLE} d.state = 'due' AND d.due_at <= :now
+FRESH = f"""{CLAIMABLE} d.state = 'due' AND d.due_at <= :now
 ORDER BY d.failures, d.due_at, d.id LIMIT :limit"""
 
 # Whoever held a lease that ran out may still be sending, or have sent.
