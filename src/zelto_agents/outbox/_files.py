@@ -174,16 +174,16 @@ class Reserve:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
+        self._path = None if folder is None else folder / "outbox.reserve"
 
     def keep(self) -> None:
         """Take the room, if there is plenty."""
-        if self._folder is None or not hasattr(os, "posix_fallocate"):
+        if self._folder is None or self._path is None or not hasattr(os, "posix_fallocate"):
             return
         with contextlib.suppress(OSError):
-            path = self._folder / "outbox.reserve"
-            if path.exists() or shutil.disk_usage(self._folder).free < 8 * self.SIZE:
+            if self._path.exists() or self._free() < 8 * self.SIZE:
                 return
-            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 os.posix_fallocate(file, 0, self.SIZE)
             finally:
@@ -191,6 +191,19 @@ class Reserve:
 
     def give_up(self) -> None:
         """Let go of it."""
-        if self._folder is not None:
+        if self._path is not None:
             with contextlib.suppress(OSError):
-                (self._folder / "outbox.reserve").unlink()
+                self._path.unlink()
+
+    @property
+    def in_use(self) -> bool:
+        """Whether what is left is for claims and answers alone, and takes no new document."""
+        if self._path is None or self._path.exists():
+            return False
+        return self._free() < 2 * self.SIZE
+
+    def _free(self) -> int:
+        try:
+            return shutil.disk_usage(self._folder or "/").free
+        except OSError:
+            return 0

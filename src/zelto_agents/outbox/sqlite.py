@@ -171,6 +171,11 @@ class SqliteOutbox(Engine):
             if file_mark(self._path) != self._mark:
                 self._lock_anew()
                 raise self._start_anew(OutboxError(f"the outbox {self._name} was removed"))
+            if not reserve and self._reserve.in_use:
+                raise OutboxFullError(
+                    f"the disk of the outbox {self._name} is full: make room on it, "
+                    "or set ZELTO_OUTBOX to another folder"
+                )
             try:
                 with explained(self._name):
                     return self._transact(work, synced=synced)
