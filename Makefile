@@ -32,7 +32,7 @@ demo: .venv/.ready
 	@$(RUN) python examples/worker/demo.py $(if $(ONCE),--once)
 
 test: .venv/.ready chromium postgresql
-	$(RUN) pytest $(ARGS)
+	$(RUN) pytest -n auto --dist loadfile $(ARGS)
 
 lint: .venv/.ready
 	$(RUN) ruff check .

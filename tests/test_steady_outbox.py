@@ -184,3 +184,16 @@ def test_who_waits_for_a_call_learns_its_revision_on_disk(disk: Disk):
     disk.outbox.next_due(BASE, gatekeeper=KEY)
     assert moved == [("a", 1)]
     assert [claim.revision for claim in disk.claim()] == [1]
+
+
+def test_a_call_that_only_memory_could_take_keeps_its_journal_until_it_is_safe(disk: Disk):
+    disk.outbox.journal("j", BASE, "a", [b"1"], now=NOW)
+    body = b"x" * 200_000  # more than the disk may hold
+    disk.outbox.put(Put(BASE, "a", body, journal="j"), now=NOW)
+    assert {(d.external_id, d.state) for d in disk.outbox.deliveries()} == {
+        ("a", "live"),
+        ("a", "due"),
+    }
+    (one,) = disk.claim()
+    assert disk.outbox.settle([(one, Outcome("sent"))], now=NOW) == [True]
+    assert [(d.external_id, d.state) for d in disk.outbox.deliveries()] == [("a", "sent")]

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self, cast
 from zelto_agents._delivery import Delivery
 from zelto_agents._items import CallFacts, Enrichment, Upload
 from zelto_agents.call import Call, epoch
-from zelto_agents.contract import CallIngest, plain_json
+from zelto_agents.contract import CallIngest, clean_text, plain_json
 from zelto_agents.facts import AgentKnown, CallEnded, CallStarted, ChannelKnown, Fact, Source
 from zelto_agents.fold import refusal
 from zelto_agents.guard import guarded
@@ -323,7 +323,7 @@ def _check(field: str, value: object, source: str) -> str | None:
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else str(plain_json(value))
+    return clean_text(value if isinstance(value, str) else str(plain_json(value)))
 
 
 def _number(value: object) -> float:

@@ -30,14 +30,14 @@ class Process:
     def this(cls) -> Process:
         """This process, as a holder of its own."""
         pid = os.getpid()
-        return cls(uuid.uuid4().hex, _host(), pid, _born(pid))
+        return cls(uuid.uuid4().hex, _host(), pid, _born(pid) or "")
 
     def is_gone(self) -> bool:
         """Whether it is surely over; False when it cannot be known from here."""
         if self.host != _host() or sys.platform == "win32":
             return False
         if self.born:
-            return _born(self.pid) != self.born
+            return _born(self.pid) not in (self.born, None)
         try:
             os.kill(self.pid, 0)
         except ProcessLookupError:
@@ -55,13 +55,15 @@ def _host() -> str:
     return socket.gethostname()
 
 
-def _born(pid: int) -> str:
-    """The clock tick at which it started, by Linux; '' when it is over, or nobody says so.
+def _born(pid: int) -> str | None:
+    """The clock tick at which it started, by Linux; '' when it is over, None if nobody says.
 
     A zombie is over: it has died, and only waits for its parent to notice.
     """
     try:
         fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    except OSError:
-        return ""
+    except (FileNotFoundError, ProcessLookupError):
+        return "" if Path("/proc/self").exists() else None
+    except OSError:  # out of file descriptors, for one
+        return None
     return "" if fields[0] in (b"Z", b"X") else fields[19].decode()

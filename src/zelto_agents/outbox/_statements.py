@@ -127,7 +127,8 @@ FROM delivery d JOIN content c ON c.delivery_id = d.id
 WHERE d.base_url = :base_url AND d.lease_until <= :now AND """
 # The first three are answered by the index in the order that is asked for, however many wait.
 DUE = f"{CLAIMABLE} d.state = 'due' AND d.due_at <= :now ORDER BY d.due_at, d.id LIMIT :limit"
-HELD = f"{CLAIMABLE} d.state = 'held' ORDER BY d.due_at, d.id LIMIT :limit"
+HELD = f"""{CLAIMABLE} d.state = 'held' AND d.due_at <= :now
+ORDER BY d.due_at, d.id LIMIT :limit"""
 ASKED_FOR = f"{CLAIMABLE} d.state = 'due' AND d.external_id = :external_id LIMIT :limit"
 FRESH = f"""{CLAIMABLE} d.state = 'due' AND d.due_at <= :now
 ORDER BY d.failures, d.due_at, d.id LIMIT :limit"""
@@ -154,7 +155,8 @@ UPDATE delivery SET holder = '', lease_until = 0, updated_at = :now,
   due_at = CASE WHEN revision > :revision THEN due_at
     WHEN {_CONFIRM} THEN unsure_until ELSE :due_at END,
   state = CASE WHEN revision > :revision THEN state
-    WHEN {_CONFIRM} THEN 'due' ELSE :state END,
+    WHEN {_CONFIRM} THEN 'due'
+    WHEN :state = 'due' AND state = 'held' THEN 'held' ELSE :state END,
   unsure_revision = CASE WHEN :unsure = 0 THEN unsure_revision
     WHEN unsure_until > :now AND unsure_revision < :revision THEN unsure_revision
     ELSE :revision END,

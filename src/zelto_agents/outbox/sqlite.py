@@ -149,8 +149,18 @@ class SqliteOutbox(Engine):
             self._path = private_file(self._folder, FILE_NAME)
         self._open()
         with contextlib.closing(old):
-            saved = rescue(old, self._db)
+            saved = self._rescued(old)
         return OutboxError(f"{why}{kept}; a new one was begun, with {saved} calls of the old one")
+
+    def _rescued(self, old: sqlite3.Connection) -> int:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            saved = rescue(old, self._db)
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+        return saved
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -194,13 +204,11 @@ class SqliteOutbox(Engine):
 
     def _lock_anew(self) -> None:
         """The file that others lock now is another one, if the whole folder was removed."""
-        if (
-            self._lock is not None
-            and self._folder is not None
-            and not os.fstat(self._lock).st_nlink
-        ):
-            os.close(self._lock)
-            self._lock = lock_file(self._folder)
+        lock, folder = self._lock, self._folder
+        if lock is not None and folder is not None and not os.fstat(lock).st_nlink:
+            # The old number is let go of last: by then another file may have it.
+            self._lock = lock_file(folder)
+            os.close(lock)
             if self._lock is not None:
                 acquire(self._lock)
 

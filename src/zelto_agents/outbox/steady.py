@@ -64,6 +64,7 @@ class SteadyOutbox:
         self._complain = complain
         self._strayed: dict[tuple[str, str], int] = {}
         self._journals: defaultdict[str, set[int]] = defaultdict(set)
+        self._ending: dict[tuple[str, str], str] = {}
         self._orphans: dict[str, int] = {}
         self.on_moved: Callable[[str, int], None] = lambda *_: None
         """Is told of each call that moves home, with the revision that it has there."""
@@ -119,10 +120,19 @@ class SteadyOutbox:
             put.base_url, put.external_id, lambda engine: engine.put(put, now=now)
         )
         if put.journal is not None:
-            for other in self._journals.pop(put.journal, set()) - {index}:
-                self._tiers[other].stale_journals.add(put.journal)
-            self._forget_journals()
+            key = (put.base_url, put.external_id)
+            self._ending[key] = put.journal
+            if index < len(self._tiers) - 1:
+                self._end_journal(key, index)
         return revision
+
+    def _end_journal(self, key: tuple[str, str], kept_in: int | None = None) -> None:
+        """A document that is only in memory keeps its journal, until it is safe elsewhere."""
+        call = self._ending.pop(key, None)
+        if call is not None:
+            for other in self._journals.pop(call, set()) - {kept_in}:
+                self._tiers[other].stale_journals.add(call)
+            self._forget_journals()
 
     def enrich(
         self, base_url: str, external_id: str, changes: Mapping[str, Any], *, now: float
@@ -183,6 +193,10 @@ class SteadyOutbox:
             ]
             answers = self._ask(index, lambda engine: engine.settle(mine, now=now))  # noqa: B023 - called at once
             noted.update(zip(places, answers or [], strict=False))
+            if index == len(self._tiers) - 1:
+                for claim, outcome in mine:
+                    if outcome.state in ("sent", "dead"):
+                        self._end_journal((claim.base_url, claim.external_id))
         return list(noted.values())
 
     def journal(
@@ -317,7 +331,7 @@ class SteadyOutbox:
                     del self._strayed[key]
 
     def _well_before(self, index: int) -> int | None:
-        return next((i for i in range(index) if self._ask(i, lambda _: True)), None)
+        return next((i for i in range(index) if self._ask(i, lambda one: one.gate(""))), None)
 
     def _moved(self, kept: Kept, index: int, home: int, now: float) -> bool:
         revision = self._ask(home, lambda engine: engine.restore(kept, now=now))
@@ -331,6 +345,7 @@ class SteadyOutbox:
                 self._strayed[key] = home
             else:
                 self._strayed.pop(key, None)
+            self._end_journal(key)
         self.on_moved(kept.claim.external_id, revision + home * AHEAD)
         return True
 
