@@ -179,7 +179,8 @@ class Engine(ABC):
 
         def work(db: Database) -> _journals.Journal:
             known, me = self._journals.get(call), self._process
-            return _journals.append(db, known, me, call, base_url, external_id, facts, now)
+            shared = now + self.skew
+            return _journals.append(db, known, me, call, base_url, external_id, facts, now, shared)
 
         self._journals[call] = self._run_as_holder(
             work, now, synced=self.journals_synced, reserve=False

@@ -32,6 +32,7 @@ def append(
     external_id: str,
     facts: Sequence[bytes],
     now: float,
+    shared_now: float,
 ) -> Journal:
     """See ``Outbox.journal``: what is new is appended; a journal that was lost is written anew."""
     if known is not None:
@@ -42,7 +43,7 @@ def append(
             return Journal(known.id, len(facts))
     db.execute(sql.FORGET_JOURNAL, {"call": call})
     # Whoever took the journal also took this process for gone.
-    beat(db, process, now)
+    beat(db, process, shared_now)
     begin = {
         "call": call,
         "holder": process.id,
@@ -107,10 +108,13 @@ def _bury(db: Database, gone: Process, lease_until: float, heir: str, now: float
 
 def adopt(db: Database, put: Put, process: Process, seen_at: float, now: float) -> int:
     """See ``Outbox.adopt``."""
-    if not db.execute(sql.ADOPT, {"call": put.journal, "heir": process.id}).rowcount:
+    mine = {"call": put.journal, "heir": process.id}
+    written = db.execute(sql.WRITTEN_AT, mine).fetchone()
+    if written is None or not db.execute(sql.ADOPT, mine).rowcount:
         return 0
     found = _deliveries.find(db, put.base_url, put.external_id)
-    if found is not None and found[2] > seen_at:
+    # The process may have lived on after its last fact, with the document kept elsewhere.
+    if found is not None and found[2] > min(seen_at, written[0]):
         return 0
     return _deliveries.put(db, put, now)
 

@@ -50,7 +50,8 @@ CREATE TABLE journal (
   base_url TEXT NOT NULL,
   external_id TEXT NOT NULL,
   created_at DOUBLE PRECISION NOT NULL,
-  seen_at DOUBLE PRECISION NOT NULL,
+  written_at DOUBLE PRECISION NOT NULL,
+  alive_at DOUBLE PRECISION NOT NULL DEFAULT 0,
   size INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX journal_holder ON journal (holder);
@@ -193,7 +194,7 @@ FROM delivery d LEFT JOIN gate g ON g.base_url = d.base_url
 WHERE CAST(:base_url AS TEXT) IS NULL OR d.base_url = :base_url ORDER BY d.id
 """
 LIVE = """
-SELECT base_url, external_id, '', 'live', 0, 0, seen_at, created_at, seen_at, size,
+SELECT base_url, external_id, '', 'live', 0, 0, written_at, created_at, written_at, size,
   NULL, '' FROM journal
 WHERE CAST(:base_url AS TEXT) IS NULL OR base_url = :base_url ORDER BY id
 """
@@ -299,7 +300,7 @@ BURY = "DELETE FROM process WHERE id = :id AND lease_until = :lease_until"
 # What a process left: its journals are adopted, its claims free, its offices vacant.
 LEFT = (
     """UPDATE journal SET holder = :heir, orphaned = 1,
-       seen_at = CASE WHEN orphaned = 1 OR seen_at > :seen_at THEN seen_at ELSE :seen_at END
+       alive_at = CASE WHEN orphaned = 1 THEN alive_at ELSE :seen_at END
        WHERE holder = :id""",
     "UPDATE delivery SET lease_until = :now WHERE holder = :id AND lease_until > :now",
     "UPDATE gate SET prober = '', probe_until = 0 WHERE prober = :id",
@@ -310,19 +311,23 @@ UPDATE journal SET holder = :heir, orphaned = 1
 WHERE holder NOT IN (SELECT id FROM process)
 """
 ORPHANS = """
-SELECT id, call, base_url, external_id, seen_at FROM journal
+SELECT id, call, base_url, external_id,
+  CASE WHEN alive_at > written_at THEN alive_at ELSE written_at END FROM journal
 WHERE holder = :heir AND orphaned = 1 ORDER BY id LIMIT :limit
 """
 FACTS = "SELECT body FROM fact WHERE journal_id = :id ORDER BY number"
+WRITTEN_AT = """
+SELECT written_at FROM journal WHERE call = :call AND holder = :heir AND orphaned = 1
+"""
 ADOPT = "DELETE FROM journal WHERE call = :call AND holder = :heir AND orphaned = 1"
 
 APPEND = """
-UPDATE journal SET seen_at = :now, size = size + :size
+UPDATE journal SET written_at = :now, size = size + :size
 WHERE id = :id AND holder = :holder AND orphaned = 0
 """
 FORGET_JOURNAL = "DELETE FROM journal WHERE call = :call"
 BEGIN_JOURNAL = """
-INSERT INTO journal (call, holder, base_url, external_id, created_at, seen_at, size)
+INSERT INTO journal (call, holder, base_url, external_id, created_at, written_at, size)
 VALUES (:call, :holder, :base_url, :external_id, :now, :now, :size)
 """
 JOURNAL_ID = "SELECT id FROM journal WHERE call = :call"

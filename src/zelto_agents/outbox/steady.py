@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -31,6 +32,8 @@ AHEAD = 1_000_000
 FIRST_REST = 5.0
 LONGEST_REST = 60.0
 MOVING = 30.0
+# Batches that move home in one go: what the thread does meanwhile waits.
+MOVED_AT_ONCE = 4
 
 _T = TypeVar("_T")
 
@@ -210,7 +213,11 @@ class SteadyOutbox:
 
         for index in range(len(self._tiers) - 1):
             if self._ask(index, append):
-                self._journals[call].add(index)
+                self._tiers[index].stale_journals.discard(call)
+                for other in self._journals[call] - {index}:
+                    self._tiers[other].stale_journals.add(call)
+                    self._forget_journals()
+                self._journals[call] = {index}
                 return
 
     def _forget_journals(self) -> None:
@@ -247,7 +254,7 @@ class SteadyOutbox:
     def lead(self, base_url: str, *, now: float, gatekeeper: Gatekeeper) -> bool:
         """See ``Outbox.lead``; with anything that is not where it should be, this process does."""
         leads = self._ask(0, lambda engine: engine.lead(base_url, now=now, gatekeeper=gatekeeper))
-        return bool(leads) or len(self._open_ones()) > 1
+        return leads is not False or bool(self._strayed)
 
     def gate(self, base_url: str) -> Gate:
         """See ``Outbox.gate``."""
@@ -308,13 +315,15 @@ class SteadyOutbox:
             )
         return dead
 
-    def _move_home(self) -> None:
+    def _move_home(self, batches: int = MOVED_AT_ONCE) -> None:
         """What a later engine had to keep goes to the first one that is well."""
         for index, tier in enumerate(self._tiers[1:], 1):
             if tier.engine is None and not tier.left():
                 continue
             home = self._well_before(index)
-            while home is not None:
+            if home is None:
+                continue
+            for _ in range(batches):
                 now = time.time()
                 kept = self._ask(index, lambda engine: engine.withdraw(now=now, lease=MOVING))  # noqa: B023 - called at once
                 if not kept or not all(self._moved(one, index, home, now) for one in kept):
@@ -354,7 +363,7 @@ class SteadyOutbox:
         for tier in self._tiers:
             tier.ill_until = float("-inf")
         self._forget_journals()
-        self._move_home()
+        self._move_home(batches=sys.maxsize)
         for index, tier in enumerate(self._tiers[:-1]):
             if tier.engine is not None:
                 self._ask(index, lambda engine: engine.close())
