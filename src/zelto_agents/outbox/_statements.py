@@ -182,7 +182,7 @@ WHERE base_url = :base_url AND state = 'due' AND lease_until > 0
 # What waits to be confirmed keeps its time.
 HURRY = """
 UPDATE delivery SET due_at = :now WHERE id IN (SELECT d.id FROM delivery d
-  WHERE d.base_url = :base_url AND d.state = 'due' AND d.due_at > :now
+  WHERE d.base_url = :base_url AND d.state IN ('due', 'held') AND d.due_at > :now
   AND d.due_at <> d.unsure_until AND d.failures >= :failures LIMIT :at_once{skip})
 """
 
