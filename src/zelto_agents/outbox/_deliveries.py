@@ -101,8 +101,9 @@ def claim(
         return []
     values = {"base_url": base_url, "now": now, "external_id": external_id}
     # One document alone may be what fails, or the first request of each: probes take turns.
-    fresh = probing and state.gate.failures % 2 == 1
-    rows = _claimable(db, values, gatekeeper, 1 if probing else limit, fresh=fresh)
+    probes = (sql.TRIED, sql.FRESH)
+    statement = probes[state.gate.failures % 2] if probing else sql.DUE
+    rows = _claimable(db, values, gatekeeper, 1 if probing else limit, statement)
     until = now + lease
     if not rows or (probing and not _gate.probe(db, base_url, holder, now=now, lease_until=until)):
         return []
@@ -134,12 +135,10 @@ def _claim(base_url: str, row: Any, fence: int, lease_until: float) -> Claim:
 
 
 def _claimable(
-    db: Database, values: dict[str, Any], gatekeeper: Gatekeeper, limit: int, *, fresh: bool
+    db: Database, values: dict[str, Any], gatekeeper: Gatekeeper, limit: int, statement: str
 ) -> list[Any]:
     if values["external_id"] is not None:
         statement = sql.ASKED_FOR
-    else:
-        statement = sql.FRESH if fresh else sql.DUE
     rows = db.execute(statement + db.skip, {**values, "limit": limit}).fetchall()
     if len(rows) < limit and gatekeeper.agent_id and values["external_id"] is None:
         rest = {**values, "limit": limit - len(rows)}

@@ -133,6 +133,8 @@ ORDER BY d.due_at, d.id LIMIT :limit"""
 ASKED_FOR = f"{CLAIMABLE} d.state = 'due' AND d.external_id = :external_id LIMIT :limit"
 FRESH = f"""{CLAIMABLE} d.state = 'due' AND d.due_at <= :now
 ORDER BY d.failures, d.due_at, d.id LIMIT :limit"""
+TRIED = f"""{CLAIMABLE} d.state = 'due' AND d.due_at <= :now
+ORDER BY d.failures DESC, d.due_at, d.id LIMIT :limit"""
 
 # Whoever held a lease that ran out may still be sending, or have sent.
 CLAIM = """
