@@ -64,7 +64,7 @@ def acquire(lock: int) -> None:
         except BlockingIOError:
             if time.monotonic() > deadline:
                 raise TimeoutError("another process holds its lock") from None
-            time.sleep(random.uniform(0.0005, 0.003))  # noqa: S311 - no secret
+            time.sleep(random.uniform(0.0002, 0.001))  # noqa: S311 - no secret
         else:
             return
 
