@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import virtual_time  # noqa: F401 - before anything imports livekit-agents
 from outboxes import OpenOutbox, open_store
 from postgres_server import APT, PostgresServer, find_binaries
 from zelto_agents.outbox import Outbox

@@ -13,6 +13,7 @@ from typing import Any, overload
 
 from pydantic import ValidationError
 
+from zelto_agents._record import record
 from zelto_agents.contract import CANONICAL_PROVIDERS, CallIngest, describe, plain_json
 from zelto_agents.facts import CallStarted, Fact, encoded
 
@@ -64,7 +65,7 @@ class EncodedFacts(Sequence[bytes]):
         return encoded(self._facts[index])
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Enrichment:
     """Changes to a document, as wire JSON, for a call that may be long over."""
 
@@ -72,7 +73,7 @@ class Enrichment:
     changes: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Upload:
     """A body of the host's own, for ``X-Zelto-Provider``."""
 
@@ -97,7 +98,7 @@ class Upload:
         return f"{self.provider}-{hashlib.sha256(body).hexdigest()[:32]}", body
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Flush:
     """Somebody waits until what came before is durable and was tried once."""
 

@@ -137,7 +137,9 @@ class _Claims:
             began = turn.start - BACKDATING
             self._take_words(began, fact.at)
             taken = self._speech.take_between(began, (turn.end or turn.start) + BACKDATING)
-            if turn.end is not None and fact.interrupted and taken:
+            if turn.end is None and taken:
+                turn.end = max(turn.start, *(s.end for s in taken))
+            elif turn.end is not None and fact.interrupted and taken:
                 # LiveKit ends an interrupted turn with the caller's transcript, a second late.
                 turn.end = max(turn.start, min(turn.end, max(s.end for s in taken)))
             return turn
@@ -182,6 +184,7 @@ def _plain(text: str) -> str:
 def _tools(facts: Sequence[Fact]) -> Iterable[Turn]:
     ended = {fact.id: fact for fact in facts if isinstance(fact, ToolEnded)}
     started = {fact.id: fact for fact in facts if isinstance(fact, ToolStarted)}
+    first = {fact.id: fact.seq for fact in reversed(facts) if isinstance(fact, ToolStarted)}
     for call_id, start in started.items():
         end = ended.get(call_id)
         content: dict[str, Any] = {"name": start.name}
@@ -193,9 +196,10 @@ def _tools(facts: Sequence[Fact]) -> Iterable[Turn]:
             "tool",
             json.dumps(plain_json(content), ensure_ascii=False, separators=(",", ":")),
             start.at,
-            start.seq,
+            first[call_id],
             start.at,
             None if end is None else end.at,
+            {} if end is None else dict(end.details),
         )
 
 

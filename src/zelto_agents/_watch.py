@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import anyio
 
@@ -19,6 +19,7 @@ from zelto_agents._delivery import _getaddrinfo
 from zelto_agents._drain import Drainer
 from zelto_agents._house import House, guarded
 from zelto_agents._open import open_outbox
+from zelto_agents._record import record
 from zelto_agents._trouble import Tally, Trouble
 from zelto_agents.outbox import Claim, Stats
 from zelto_agents.outbox.steady import SteadyOutbox
@@ -40,7 +41,7 @@ GRACE = 1.5
 STALE_AFTER = 30.0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Health:
     """Whether the outbox is watched, or why not; what waits in it, and for how many seconds."""
 
@@ -50,7 +51,7 @@ class Health:
     oldest_waiting: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Seen:
     """What a round found, and when, by the monotonic clock."""
 

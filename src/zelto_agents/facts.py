@@ -8,9 +8,10 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar, Literal, TypeVar
 
+from zelto_agents._record import keyword_record
 from zelto_agents.contract import Role, plain_json
 
 __all__ = [
@@ -41,7 +42,7 @@ Source = Literal["framework", "environment", "argument"]
 Channel = Literal["voice", "text"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@keyword_record
 class Fact:
     """One thing observed at a time; ``seq`` is its place in the order of observation."""
 
@@ -52,7 +53,7 @@ class Fact:
     seq: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@keyword_record
 class CallStarted(Fact):
     """The call began; ``provider`` is the value of ``X-Zelto-Provider``.
 
@@ -63,7 +64,7 @@ class CallStarted(Fact):
     provider: str = "zelto"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@keyword_record
 class AgentKnown(Fact):
     """Which agent, and which build of it, holds the call; an argument beats the environment."""
 
@@ -74,7 +75,7 @@ class AgentKnown(Fact):
     version: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@keyword_record
 class PromptKnown(Fact):
     """The agent's system prompt; of several from one source, the first counts."""
 
@@ -83,9 +84,9 @@ class PromptKnown(Fact):
     source: Source = "framework"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@keyword_record
 class CustomerKnown(Fact):
-    """The person at the other end."""
+    """The person at the other end; of several from one source, the latest counts."""
 
     SPOKEN = ("number", "name")
     number: str | None = None
@@ -93,28 +94,28 @@ class CustomerKnown(Fact):
     source: Source = "framework"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@keyword_record
 class ChannelKnown(Fact):
     """Voice or text; a text call carries no times."""
 
     channel: Channel
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@keyword_record
 class RecordingKnown(Fact):
     """Where the call's audio can be fetched."""
 
     url: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@keyword_record
 class CostKnown(Fact):
     """What the call cost, in US dollars."""
 
     usd: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@keyword_record
 class MetadataKnown(Fact):
     """Free-form values, merged deeply into the document's ``metadata``."""
 
@@ -122,7 +123,7 @@ class MetadataKnown(Fact):
     values: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@keyword_record
 class SpeechHeard(Fact):
     """Somebody was heard speaking from ``start`` to ``end``; a turn without times may claim it."""
 
@@ -131,7 +132,7 @@ class SpeechHeard(Fact):
     end: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@keyword_record
 class WordsHeard(Fact):
     """A final transcript of the caller's, which the framework may or may not make a turn of."""
 
@@ -141,7 +142,7 @@ class WordsHeard(Fact):
     end: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@keyword_record
 class TurnSaid(Fact):
     """One speaker's stretch; a later fact with the same ``id`` replaces it.
 
@@ -159,7 +160,7 @@ class TurnSaid(Fact):
     details: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@keyword_record
 class ToolStarted(Fact):
     """The agent called a tool; ``arguments`` as the model gave them (JSON text or values)."""
 
@@ -169,17 +170,18 @@ class ToolStarted(Fact):
     arguments: Any = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@keyword_record
 class ToolEnded(Fact):
-    """A tool came back with ``result``, or failed with it."""
+    """A tool came back with ``result``, or failed with it; ``details`` as of ``TurnSaid``."""
 
-    SPOKEN = ("result",)
+    SPOKEN = ("result", "details")
     id: str
     result: Any = None
     failed: bool = False
+    details: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@keyword_record
 class HandoffMade(Fact):
     """Another agent took over, with its own prompt."""
 
@@ -189,14 +191,14 @@ class HandoffMade(Fact):
     prompt: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@keyword_record
 class UsageKnown(Fact):
     """What the models consumed so far, a part for each provider and model; the latest counts."""
 
     parts: tuple[Mapping[str, Any], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@keyword_record
 class CallEnded(Fact):
     """The call is over. The earliest ``at`` counts, and the latest reason that is given.
 

@@ -137,7 +137,7 @@ def _call(
         duration = max(duration, _relative(min(fact.at for fact in ends), started) or 0)
     ids = [fact.external_id for fact in _of(facts, CallStarted) if fact.external_id]
     costs, urls = _of(facts, CostKnown)[-1:], _of(facts, RecordingKnown)[-1:]
-    customer = _of(facts, CustomerKnown)
+    customer = _of(facts, CustomerKnown)[::-1]
     number, name = _text(_best(customer, "number")), _text(_best(customer, "name"))
     return {
         "external_id": clean_text(ids[0]) if ids else f"unknown-{started:.3f}",

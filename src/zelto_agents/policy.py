@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Literal
+
+from zelto_agents._record import record
 
 __all__ = [
     "Action",
@@ -32,7 +33,7 @@ Away = Literal["outage", "key", "base_url"]
 """Why a base URL takes nothing now: it is down, refuses the key, or is no ingest API."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Answer:
     """What came back from one HTTP request; ``status`` is None when nothing did.
 
@@ -52,7 +53,7 @@ class Answer:
         return not self.unsent and (self.status is None or self.status == 408 or self.status >= 500)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Verdict:
     """What to do with the delivery: ``delay`` in seconds, ``why`` for the operator.
 

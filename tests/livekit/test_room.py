@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 from livekit import rtc
-from livekit.agents import JobContext
 from livekit.plugins.zelto._room import RoomWatch
 
 from zelto_agents.facts import CustomerKnown, Fact, MetadataKnown
@@ -28,12 +27,17 @@ def person(identity: str = "ada", kind: int = STANDARD, **more: Any) -> Any:
     return SimpleNamespace(identity=identity, kind=kind, **(defaults | more))
 
 
-def watched(*present: Any) -> tuple[Room, RoomWatch, list[Fact]]:
+def watched(*present: Any, linked: Any = None) -> tuple[Room, RoomWatch, list[Fact]]:
     room, facts = Room(*present), list[Fact]()
-    watch = RoomWatch(cast("JobContext", SimpleNamespace(room=room)), facts.append)
-    watch.start()
+    watch = RoomWatch(facts.append, lambda: linked)
+    watch.follow(room)
     watch.look_around()
     return room, watch, facts
+
+
+def told(facts: list[Fact]) -> dict[str, Any]:
+    """The newest of what goes to the metadata."""
+    return [dict(fact.values) for fact in facts if isinstance(fact, MetadataKnown)][-1]["livekit"]
 
 
 def customers(facts: list[Fact]) -> list[tuple[str | None, str | None]]:
@@ -51,11 +55,61 @@ def test_livekits_default_name_of_a_phone_is_no_name():
     assert customers(watched(caller)[2]) == [("+15550100", None)]
 
 
-def test_ids_of_the_telephone_call_go_to_metadata():
+def test_ids_and_direction_of_the_telephone_call_go_to_metadata():
     room, _, facts = watched()
-    room.emit("participant_connected", person(kind=SIP, attributes={"sip.callID": "SCL_1"}))
-    (fact,) = [fact for fact in facts if isinstance(fact, MetadataKnown)]
-    assert fact.values == {"livekit": {"sip": {"callID": "SCL_1"}}}
+    attributes = {
+        "sip.callID": "SCL_1",
+        "sip.callIDFull": "7f@carrier",
+        "sip.trunkID": "ST_1",
+        "sip.ruleID": "SDR_1",
+        "sip.trunkPhoneNumber": "+15550199",
+        "sip.twilio.callSid": "CA1",
+        "sip.h.X-Secret": "no",
+    }
+    room.emit("participant_connected", person(kind=SIP, attributes=attributes))
+    assert told(facts) == {
+        "sip": {
+            "callID": "SCL_1",
+            "callIDFull": "7f@carrier",
+            "trunkID": "ST_1",
+            "ruleID": "SDR_1",
+            "trunkPhoneNumber": "+15550199",
+            "twilio.callSid": "CA1",
+            "direction": "inbound",
+        }
+    }
+
+
+def test_without_a_dispatch_rule_the_call_went_out():
+    _, _, facts = watched(person(kind=SIP, attributes={"sip.callID": "SCL_1"}))
+    assert told(facts)["sip"]["direction"] == "outbound"
+
+
+def test_a_number_that_comes_late_is_caught():
+    room, _, facts = watched(person(kind=SIP, attributes={}))
+    late = person(kind=SIP, attributes={"sip.phoneNumber": "+15550100"})
+    room.emit("participant_attributes_changed", ["sip.phoneNumber"], late)
+    room.emit("participant_attributes_changed", ["sip.callStatus"], late)
+    assert customers(facts) == [("+15550100", None)]
+
+
+def test_a_caller_from_the_web_is_known_by_identity():
+    _, _, facts = watched(person("user-7", name="Ada"))
+    assert customers(facts) == [(None, "Ada")]
+    assert told(facts) == {"callerIdentity": "user-7"}
+
+
+def test_the_participant_whom_the_session_listens_to_is_the_caller():
+    ada = person("ada", name="Ada")
+    room, watch, facts = watched(person("supervisor", name="Eve"), ada, linked=ada)
+    assert customers(facts) == [(None, "Ada")]
+    room.emit("participant_disconnected", person("supervisor"))
+    assert watch.left_at is None
+
+
+def test_avatars_speak_for_the_agent_and_are_no_callers():
+    avatar = person("avatar", attributes={"lk.publish_on_behalf": "agent"})
+    assert watched(avatar)[2] == []
 
 
 def test_agents_and_second_guests_are_no_callers():

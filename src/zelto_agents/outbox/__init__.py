@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, Protocol
 
+from zelto_agents._record import record
 from zelto_agents.contract import NATIVE_PROVIDERS
 from zelto_agents.fold import merged
 from zelto_agents.policy import Away
@@ -48,7 +49,7 @@ class OutboxFullError(OutboxError):
     """The outbox holds as much as it may; what it holds can still be delivered."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Gatekeeper:
     """What this process can send with.
 
@@ -59,7 +60,7 @@ class Gatekeeper:
     agent_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Gate:
     """Whether a base URL takes anything, as all processes together found out.
 
@@ -73,7 +74,7 @@ class Gate:
     key_mark: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Put:
     """A document to be made durable as the newest revision of its delivery.
 
@@ -89,7 +90,7 @@ class Put:
     journal: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Claim:
     """The right to send one revision, until the lease ends or another claim is made.
 
@@ -125,7 +126,7 @@ class Claim:
         return json.dumps(body, separators=(",", ":")).encode()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Outcome:
     """How a claim ends: the next state, when it is due again, and what was seen.
 
@@ -145,7 +146,7 @@ class Outcome:
     tried: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Delivery:
     """One delivery as the outbox knows it; times in seconds since the epoch, size in bytes."""
 
@@ -163,7 +164,7 @@ class Delivery:
     details: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Stats:
     """What an outbox holds: how many in which state, and since when the oldest waits.
 
@@ -176,7 +177,7 @@ class Stats:
     waiting_since: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Orphan:
     """The journal of a call whose process is gone; ``seen_at`` is when it was last known alive."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from zelto_agents._record import record
 from zelto_agents.outbox import Gate, Gatekeeper, Outcome
 from zelto_agents.outbox import _statements as sql
 from zelto_agents.outbox._database import Database
@@ -16,7 +17,7 @@ FAILURES_THAT_CLOSE = 3
 LEADS = 15.0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Known:
     """The gate as it is stored, with who probes and who leads."""
 

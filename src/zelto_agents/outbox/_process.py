@@ -8,13 +8,14 @@ import os
 import socket
 import sys
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
+
+from zelto_agents._record import record
 
 __all__ = ["Process"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Process:
     """One holder of leases; ``born`` tells a process from a later one with the same number.
 

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
-import uuid
 import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from livekit.agents import AgentSession, JobContext, get_job_context
-from livekit.agents import __version__ as livekit_version
+from livekit.agents import AgentSession, JobContext
 
 from zelto_agents import Call, Settings, Zelto
-from zelto_agents.facts import AgentKnown, MetadataKnown
 
+from . import _job
 from ._session import SessionWatch
 from .log import logger
-from .version import __version__
+
+__all__ = ["attach"]
 
 _lock = threading.Lock()
 _watches: weakref.WeakKeyDictionary[AgentSession[Any], SessionWatch] = weakref.WeakKeyDictionary()
-_sessions_of_job: weakref.WeakKeyDictionary[JobContext, int] = weakref.WeakKeyDictionary()
 
 
 def attach(
@@ -46,7 +45,8 @@ def attach(
     Args:
         session: the session to collect.
         ctx: the job; found by itself inside an entrypoint.
-        external_id: your own unique id of the call; the job's id by default.
+        external_id: your own unique id of the call, else the job's id; a session that is started
+            again, and further sessions of a job, get ``-2``, ``-3`` behind it.
         agent_id: your own stable id of the agent; else ``ZELTO_AGENT_ID``, else the name that
             the agent was dispatched under, else the first agent's ``id``.
         agent_uuid: Zelto's id of an existing agent; beats ``agent_id``.
@@ -65,7 +65,7 @@ def attach(
     try:
         return _watched(
             session,
-            ctx or _job_context(),
+            ctx or _job.job_context(),
             zelto or Zelto.shared(),
             external_id,
             agent_id=agent_id,
@@ -94,13 +94,18 @@ def _watched(
         known = _watches.get(session)
     if known is not None:
         return known
-    client.hosts.setdefault("livekit-agents", livekit_version)
-    client.hosts.setdefault("livekit-plugins-zelto", __version__)
+    for name, version in _job.SDK.items():
+        client.hosts.setdefault(name, version)
+    runs = itertools.count(1)
 
     def open_call() -> Call:
-        wanted = _external_id(ctx) if external_id is None else external_id
+        run = next(runs)
+        if external_id is None:
+            wanted = _job.external_id(ctx)
+        else:  # each run of a session is a call of its own, and needs an id of its own
+            wanted = external_id if run == 1 else f"{external_id}-{run}"
         call = client.call(wanted, provider="livekit", **options)
-        _describe(call, ctx)
+        _job.introduce(call, ctx)
         return call
 
     watch = SessionWatch(session, ctx, client, open_call)
@@ -108,43 +113,3 @@ def _watched(
         _watches[session] = watch
     watch.start()
     return watch
-
-
-def _job_context() -> JobContext | None:
-    try:
-        return get_job_context()
-    except RuntimeError:  # outside a job
-        return None
-
-
-def _external_id(ctx: JobContext | None) -> str:
-    """The job's id, with ``-2``, ``-3`` for further sessions; room names repeat, job ids do not."""
-    job_id = ctx.job.id if ctx is not None else ""
-    if ctx is None or not job_id:
-        return str(uuid.uuid4())
-    with _lock:
-        number = _sessions_of_job[ctx] = _sessions_of_job.get(ctx, 0) + 1
-    return job_id if number == 1 else f"{job_id}-{number}"
-
-
-def _describe(call: Call, ctx: JobContext | None) -> None:
-    """What the job knows from its first moment on."""
-    sdk = {"livekit-agents": livekit_version, "livekit-plugins-zelto": __version__}
-    values: dict[str, Any] = {"zelto": {"sdk": sdk}}
-    if ctx is not None:
-        job = ctx.job
-        values["livekit"] = {
-            name: value
-            for name, value in {
-                "jobId": job.id,
-                "dispatchId": job.dispatch_id,
-                "roomName": job.room.name,
-                "roomSid": job.room.sid,
-                "agentName": job.agent_name,
-            }.items()
-            if value
-        }
-        if job.agent_name:
-            name = job.agent_name
-            call.add(AgentKnown(at=call.started_at, external_id=name, name=name))
-    call.add(MetadataKnown(at=call.started_at, values=values))

@@ -44,6 +44,7 @@ def ended_reason(
         return "agent-error"
     if disconnect:
         return _BY_DISCONNECT.get(disconnect, "customer-ended-call")
-    if shutdown and close in (None, "user_initiated", "job_shutdown"):
-        return _BY_SHUTDOWN.get(shutdown, shutdown)
+    if shutdown and close in (None, "", "user_initiated", "job_shutdown"):
+        # Some of LiveKit's own tools end the job with the close reason of its session.
+        return _BY_SHUTDOWN.get(shutdown) or _BY_CLOSE.get(shutdown, shutdown)
     return _BY_CLOSE.get(close, close) if close else None

@@ -6,54 +6,76 @@ All of it is gone when the session closes, so that it is caught as it appears.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from livekit import rtc
-from livekit.agents import JobContext
 
 from zelto_agents.facts import CustomerKnown, Fact, MetadataKnown
 from zelto_agents.guard import guarded
 
-_CALLERS = (
-    rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD,
-    rtc.ParticipantKind.PARTICIPANT_KIND_SIP,
-)
+__all__ = ["RoomWatch"]
+
+_SIP = rtc.ParticipantKind.PARTICIPANT_KIND_SIP
+_CALLERS = (rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD, _SIP)
+# Attributes of a SIP participant (docs.livekit.io/sip/sip-participant) and their names with us.
+_SIP_IDS = {
+    "sip.callID": "callID",
+    "sip.callIDFull": "callIDFull",
+    "sip.trunkID": "trunkID",
+    "sip.ruleID": "ruleID",
+    "sip.trunkPhoneNumber": "trunkPhoneNumber",
+    "sip.twilio.callSid": "twilio.callSid",
+}
 
 
 class RoomWatch:
-    """Follows the callers of one job's room; agents, egress and ingress are none."""
+    """Follows the caller of one session; agents, egress and ingress are none.
 
-    def __init__(self, ctx: JobContext | None, add: Callable[[Fact], None]) -> None:
+    Args:
+        add: where facts go.
+        linked: the participant whom the session listens to, once it has chosen one.
+    """
+
+    def __init__(
+        self, add: Callable[[Fact], None], linked: Callable[[], Any] = lambda: None
+    ) -> None:
         self.left_at: float | None = None
         """When the caller left, or the room was closed, in seconds since the epoch."""
         self.disconnect_reason: str | None = None
         self.room_gone = False
-        self._ctx = ctx
         self._add = add
+        self._linked = linked
+        self._rooms: list[Any] = []
         self._caller: str | None = None
+        self._known: dict[str, str] = {}
 
-    def start(self) -> None:
-        """Subscribe to the job's room."""
-        if self._ctx is not None:
-            room = self._ctx.room
-            room.on("participant_connected", self._on_connected)
-            room.on("participant_attributes_changed", self._on_attributes)
-            room.on("participant_disconnected", self._on_disconnected)
-            room.on("disconnected", self._on_room_gone)
+    def follow(self, room: Any) -> None:
+        """Subscribe to a room, once; a session may be in another one than its job."""
+        if room is None or any(known is room for known in self._rooms):
+            return
+        self._rooms.append(room)
+        room.on("participant_connected", self._on_connected)
+        room.on("participant_attributes_changed", self._on_attributes)
+        room.on("participant_disconnected", self._on_disconnected)
+        room.on("disconnected", self._on_room_gone)
 
     def reset(self) -> None:
         """Begin anew, with another session in the same room."""
         self.left_at = self.disconnect_reason = self._caller = None
+        self._known = {}
 
     @guarded
     def look_around(self) -> None:
         """Those who were there before us cause no event; they are seen once we are connected."""
+        linked = self._linked()
+        if linked is not None and linked.identity != self._caller:
+            self._meet(linked)
         if self._caller is not None:
             return
-        participants = getattr(self._ctx.room, "remote_participants", {}) if self._ctx else {}
-        for participant in list(participants.values()):
-            self._meet(participant)
+        for room in self._rooms:
+            for participant in list(getattr(room, "remote_participants", {}).values()):
+                self._meet(participant)
 
     @guarded
     def _on_connected(self, participant: Any) -> None:
@@ -86,23 +108,44 @@ class RoomWatch:
             self.disconnect_reason = "ROOM_DELETED" if deleted else "ROOM_CLOSED"
 
     def _meet(self, participant: Any) -> None:
-        if participant.kind not in _CALLERS or self._caller not in (None, participant.identity):
-            return
-        attributes = participant.attributes
-        attributes = attributes if isinstance(attributes, dict) else {}
-        if "lk.publish_on_behalf" in attributes:
+        if not self._is_the_caller(participant):
             return
         self._caller = participant.identity
+        attributes = _attributes(participant)
         number = attributes.get("sip.phoneNumber")
-        name = participant.name if isinstance(participant.name, str) else None
+        name = participant.name if isinstance(participant.name, str) else ""
         if name and number and number in name:  # LiveKit's default is "Phone +1..."
-            name = None
+            name = ""
+        known = {"number": number or "", "name": name, **attributes}
+        if known == self._known:
+            return
+        self._known = known
         if number or name:
-            self._add(CustomerKnown(at=time.time(), number=number, name=name))
-        sip = {
-            key.removeprefix("sip."): attributes[key]
-            for key in ("sip.callID", "sip.callIDFull", "sip.trunkID", "sip.twilio.callSid")
-            if attributes.get(key)
-        }
-        if sip:
-            self._add(MetadataKnown(at=time.time(), values={"livekit": {"sip": sip}}))
+            self._add(CustomerKnown(at=time.time(), number=number, name=name or None))
+        if values := _described(participant, attributes):
+            self._add(MetadataKnown(at=time.time(), values={"livekit": values}))
+
+    def _is_the_caller(self, participant: Any) -> bool:
+        if participant.kind not in _CALLERS:
+            return False
+        if "lk.publish_on_behalf" in _attributes(participant):  # an avatar
+            return False
+        linked = self._linked()
+        wanted = self._caller if linked is None else linked.identity
+        return wanted in (None, participant.identity)
+
+
+def _attributes(participant: Any) -> Mapping[str, str]:
+    attributes = participant.attributes
+    return attributes if isinstance(attributes, Mapping) else {}
+
+
+def _described(participant: Any, attributes: Mapping[str, str]) -> dict[str, Any]:
+    if participant.kind != _SIP:
+        identity = participant.identity
+        return {"callerIdentity": identity} if isinstance(identity, str) and identity else {}
+    sip = {name: attributes[key] for key, name in _SIP_IDS.items() if attributes.get(key)}
+    if sip:
+        # Only calls that came in have met a dispatch rule.
+        sip["direction"] = "inbound" if "ruleID" in sip else "outbound"
+    return {"sip": sip} if sip else {}

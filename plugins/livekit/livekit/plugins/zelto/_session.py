@@ -5,46 +5,47 @@ from __future__ import annotations
 import asyncio
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from livekit.agents import AgentSession, JobContext
 
 from zelto_agents import Call, Zelto
 from zelto_agents.facts import (
-    AgentKnown,
     CallStarted,
     ChannelKnown,
-    HandoffMade,
+    Fact,
     MetadataKnown,
-    PromptKnown,
     SpeechHeard,
     ToolEnded,
-    ToolStarted,
-    TurnSaid,
-    UsageKnown,
     WordsHeard,
 )
 from zelto_agents.guard import guarded
 
+from . import _translate as translate
 from ._endings import ended_reason
+from ._job import verdict
 from ._room import RoomWatch
 from .log import logger
 
-# What LiveKit measures of a message, in seconds, and the name it goes by in the document.
-_LATENCIES = {
-    "e2e_latency": "endToEnd",
-    "llm_node_ttft": "timeToFirstToken",
-    "tts_node_ttfb": "timeToFirstByte",
-    "end_of_turn_delay": "endOfTurn",
-    "transcription_delay": "transcription",
-}
-_ROLES = {"developer": "system"}
 # The close reasons that LiveKit gives whatever the cause was.
 _VAGUE = ("user_initiated", "job_shutdown")
 # Seconds within which a job's shutdown belongs to the close before it; LiveKit's own transcript
 # wait and a user's `on_session_end` lie between the two.
 JUST_CLOSED = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Close:
+    """How a session closed, with what the room had told by then."""
+
+    reason: str
+    at: float
+    disconnect: str | None
+    room_gone: bool
+    error: str | None
 
 
 class SessionWatch:
@@ -70,13 +71,23 @@ class SessionWatch:
         self._ctx = ctx
         self._client = client
         self._open_call = open_call
-        self._room = RoomWatch(ctx, self._add)
-        self._began = False
-        self._heard_audio: bool | None = None
-        self._close: tuple[str, float] | None = None
+        self._room = RoomWatch(self._add, self._linked)
         self._closed = asyncio.Event()
+        self._close: _Close | None = None
+        self._began = False
+        self._forget()
+
+    def _forget(self) -> None:
+        """What belongs to one run of the session alone."""
+        self._heard_audio: bool | None = None
         self._speaking: dict[str, float] = {}
         self._first_words: float | None = None
+        self._finals: deque[str] = deque(maxlen=10)
+        self._handed: set[str] = set()
+        # By the id of their tool: reasons that the model is not told, and results that came late.
+        self._reasons: dict[str, str] = {}
+        self._late: set[str] = set()
+        self._verdict: dict[str, Any] = {}
 
     @property
     def _session(self) -> AgentSession[Any]:
@@ -103,29 +114,34 @@ class SessionWatch:
         for name, handler in handlers.items():
             self._session.on(name, handler)  # type: ignore[arg-type] # older versions lack some
         if self._ctx is not None:
-            self._room.start()
+            self._room.follow(self._ctx.room)
             self._ctx.add_shutdown_callback(self._on_shutdown)
 
-    def _add(self, fact: Any) -> None:
-        self.call.add(fact)
+    def _add(self, *facts: Fact) -> None:
+        for fact in facts:
+            self.call.add(fact)
+
+    def _linked(self) -> Any:
+        return getattr(getattr(self._session_ref(), "_room_io", None), "linked_participant", None)
 
     def _begin(self) -> None:
         """The true start, known from the first event on; a restart after a close is a new call."""
-        if self._began:
-            self._room.look_around()
-            return
-        if self._close is not None:
-            self._close = self._heard_audio = None
-            self._closed.clear()
-            self._room.reset()
-            self.call = self._open_call()
-        self._began = True
-        started = getattr(self._session, "_started_at", None)
-        if isinstance(started, float):
-            self.call.started_at = started
-            self._add(
-                CallStarted(at=started, external_id=self.call.external_id, provider="livekit")
-            )
+        if not self._began:
+            if self._close is not None:
+                self._close = None
+                self._forget()
+                self._closed.clear()
+                self._room.reset()
+                self.call = self._open_call()
+            self._began = True
+            started = getattr(self._session, "_started_at", None)
+            if isinstance(started, float):
+                self.call.started_at = started
+                self._add(
+                    CallStarted(at=started, external_id=self.call.external_id, provider="livekit")
+                )
+            self._look_back()
+        self._room.follow(getattr(getattr(self._session, "_room_io", None), "_room", None))
         self._room.look_around()
 
     @guarded
@@ -135,54 +151,35 @@ class SessionWatch:
         if item.type == "agent_handoff":
             self._on_handoff(item)
         elif item.type == "message":
-            self._on_message(item, event.created_at)
-
-    def _on_message(self, item: Any, at: float) -> None:
-        ends = (self._session.input, self._session.output)
-        audio = any(end.audio is not None and end.audio_enabled for end in ends)
-        self._heard_audio = bool(self._heard_audio) or audio
-        metrics = getattr(item, "metrics", None) or {}
-        start, end = metrics.get("started_speaking_at"), metrics.get("stopped_speaking_at")
-        # Voice turns carry a confidence, be it 0.0; what was typed has none.
-        typed = item.role == "user" and start is None and item.transcript_confidence is None
-        latency = {
-            name: round(float(metrics[key]), 3)
-            for key, name in _LATENCIES.items()
-            if metrics.get(key) is not None
-        }
-        self._add(
-            TurnSaid(
-                at=at,
-                id=item.id,
-                role=_ROLES.get(item.role, item.role),
-                text=item.text_content or "",
-                start=item.created_at if typed else start,
-                end=None if typed else end,
-                interrupted=bool(item.interrupted),
-                typed=typed,
-                details={"latency": latency} if latency else {},
-            )
-        )
+            ends = (self._session.input, self._session.output)
+            audio = any(end.audio is not None and end.audio_enabled for end in ends)
+            self._heard_audio = bool(self._heard_audio) or audio
+            heard = item.role == "user" and item.text_content in self._finals
+            if heard:
+                self._finals.clear()
+            self._add(translate.message(item, event.created_at, heard=heard))
 
     def _on_handoff(self, item: Any) -> None:
-        agent = self._session.current_agent
-        prompt = _rendered(agent.instructions)
-        if item.old_agent_id is None:
-            self._add(AgentKnown(at=item.created_at, external_id=item.new_agent_id))
-            if prompt:
-                self._add(PromptKnown(at=item.created_at, text=prompt))
-        else:
-            old, new = item.old_agent_id, item.new_agent_id
-            self._add(HandoffMade(at=item.created_at, old=old, new=new, prompt=prompt))
+        if item.id not in self._handed:
+            self._handed.add(item.id)
+            self._add(*translate.handoff(item, translate.prompt_of(item, self._session)))
+
+    def _look_back(self) -> None:
+        """LiveKit 1.5.0 and 1.5.1 tell of handoffs in the history alone."""
+        for item in translate.history(self._session, self.call.started_at):
+            if item.type == "agent_handoff":
+                self._on_handoff(item)
 
     @guarded
     def _on_words(self, event: Any) -> None:
         self._begin()
+        self._heard_audio = True
         if self._first_words is None:
             self._first_words = event.created_at
         if event.is_final:
             start, self._first_words = self._first_words, None
             at, text = event.created_at, event.transcript
+            self._finals.append(text)
             self._add(WordsHeard(at=at, text=text, start=start, end=at))
 
     @guarded
@@ -206,13 +203,16 @@ class SessionWatch:
     @guarded
     def _on_tool_update(self, event: Any) -> None:
         self._begin()
-        update = event.update
+        update, at = event.update, event.created_at
         if update.type == "tool_call_started":
-            self._add_tool(update.function_call, event.created_at)
+            self._add(translate.tool_started(update.function_call, at))
         elif update.type == "tool_call_ended":
             failed = update.status != "done"
             result = update.message if update.message is not None else update.status
-            at = event.created_at
+            if failed:
+                self._reasons[update.call_id] = result
+            if update.id != update.call_id:
+                self._late.add(update.call_id)
             self._add(ToolEnded(at=at, id=update.call_id, result=result, failed=failed))
 
     @guarded
@@ -221,56 +221,55 @@ class SessionWatch:
         self._begin()
         outputs = event.function_call_outputs
         for function_call, output in zip(event.function_calls, outputs, strict=False):
-            self._add_tool(function_call, event.created_at)
-            if output is not None:
-                self._add(
-                    ToolEnded(
-                        at=getattr(output, "created_at", event.created_at),
-                        id=function_call.call_id,
-                        result=output.output,
-                        failed=bool(output.is_error),
-                    )
-                )
-
-    def _add_tool(self, function_call: Any, at: float) -> None:
-        self._add(
-            ToolStarted(
-                at=getattr(function_call, "created_at", at),
-                id=function_call.call_id,
-                name=function_call.name,
-                arguments=function_call.arguments,
-            )
-        )
+            call_id, at = function_call.call_id, event.created_at
+            self._add(translate.tool_started(function_call, at))
+            # What a tool that reported in between is said to have given here is its first report.
+            if output is not None and call_id not in self._late:
+                reason = self._reasons.pop(call_id, None)
+                self._add(translate.tool_ended(call_id, output, at, reason))
 
     @guarded
     def _on_close(self, event: Any) -> None:
         self._begin()
-        reason = str(getattr(event.reason, "value", event.reason))
-        for role in list(self._speaking):
-            start = self._speaking.pop(role)
-            self._add(
-                SpeechHeard(at=time.time(), role=role, start=start, end=event.created_at)  # type: ignore[arg-type]
-            )
-        if self._heard_audio is False:
-            self._add(ChannelKnown(at=event.created_at, channel="text"))
-        usage = getattr(self._session, "usage", None)
-        if usage is not None:
-            parts = tuple(_usage(part) for part in usage.model_usage)
-            self._add(UsageKnown(at=event.created_at, parts=parts))
-        self._close = (reason, self._room.left_at or event.created_at)
         self._began = False
+        reason = str(getattr(event.reason, "value", event.reason))
+        self._close = self._closing(reason, event.created_at, getattr(event, "error", None))
+        self._tell_the_rest(event.created_at)
         # Within a job, its shutdown tells more a few milliseconds later.
         self._end(settled=self._ctx is None or reason not in _VAGUE)
         self._closed.set()
 
+    def _closing(self, reason: str, at: float, error: Any = None) -> _Close:
+        room = self._room
+        kind = None if error is None else getattr(error, "type", type(error).__name__)
+        left_at = at if room.left_at is None else room.left_at
+        return _Close(reason, left_at, room.disconnect_reason, room.room_gone, kind)
+
+    @guarded
+    def _tell_the_rest(self, at: float) -> None:
+        """What is known of a session only once it is over."""
+        for role in list(self._speaking):
+            start, end = self._speaking.pop(role), self._room.left_at or at
+            self._add(SpeechHeard(at=at, role=role, start=start, end=end))  # type: ignore[arg-type]
+        if self._heard_audio is False:
+            self._add(ChannelKnown(at=at, channel="text"))
+        self._look_back()
+        self._add(*translate.usage(self._session, at))
+        self._add(*translate.prompt_changes(self._session, self.call.started_at))
+
     def _end(self, *, shutdown: str | None = None, settled: bool = True) -> None:
-        close, at = self._close or (None, self._room.left_at or time.time())
-        disconnect = self._room.disconnect_reason
-        raw = {"closeReason": close, "shutdownReason": shutdown, "disconnectReason": disconnect}
+        close = self._close or self._closing("", time.time())
+        raw = {
+            "closeReason": close.reason,
+            "shutdownReason": shutdown,
+            "disconnectReason": close.disconnect,
+            "error": close.error,
+        }
+        self._verdict = verdict(self._ctx)
         known = {name: value for name, value in raw.items() if value}
-        self._add(MetadataKnown(at=at, values={"livekit": known}))
-        reason = ended_reason(close, shutdown=shutdown, disconnect=disconnect)
-        self.call.end(reason, at=at, settled=settled)
+        self._add(MetadataKnown(at=close.at, values={"livekit": known | self._verdict}))
+        reason = ended_reason(close.reason, shutdown=shutdown, disconnect=close.disconnect)
+        self.call.end(reason, at=close.at, settled=settled)
 
     async def _on_shutdown(self, reason: str) -> None:
         """Hold the job's shutdown until the call is durable and tried once, within the budget."""
@@ -285,36 +284,18 @@ class SessionWatch:
                     logger.warning("the session did not close in time; its call ends here")
             if self._tells_more(reason):
                 self._end(shutdown=reason)
+            elif (tags := verdict(self._ctx)) != self._verdict:
+                self._add(MetadataKnown(at=time.time(), values={"livekit": tags}))
             await self._client.aflush(max(0.1, budget - (time.monotonic() - started)))
         except Exception as fault:  # noqa: BLE001 - raised here, it cancels the other callbacks
             logger.error("the call was not finished cleanly (%s)", type(fault).__name__)
 
     def _tells_more(self, shutdown: str) -> bool:
         """Whether the job's reason explains the end of the session, and did not just follow it."""
-        if self._close is None:
+        close = self._close
+        if close is None:
             return True  # a caller who hung up before the first event was a caller all the same
-        close, at = self._close
-        if close not in _VAGUE:
+        if close.reason not in _VAGUE:
             return shutdown == "job crashed"
-        just_closed = time.time() - at < JUST_CLOSED
-        return just_closed and (shutdown != "room disconnected" or self._room.room_gone)
-
-
-def _usage(part: Any) -> dict[str, Any]:
-    """One model's consumption without its zeros; durations to the millisecond."""
-    known = part.model_dump(exclude_defaults=True)
-    return {"type": part.type} | {
-        name: round(value, 3) if isinstance(value, float) else value
-        for name, value in known.items()
-    }
-
-
-def _rendered(instructions: Any) -> str | None:
-    """Instructions as LiveKit itself renders them for voice; older versions have plain text."""
-    render = getattr(instructions, "render", None)
-    if callable(render):
-        try:
-            return str(render(modality="audio"))
-        except Exception:  # noqa: BLE001 - the user's own template
-            return str(instructions)
-    return str(instructions) if instructions else None
+        just_closed = time.time() - close.at < JUST_CLOSED
+        return just_closed and (shutdown != "room disconnected" or close.room_gone)

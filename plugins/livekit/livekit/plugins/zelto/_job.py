@@ -1,0 +1,74 @@
+"""What a job knows of its call: ids, names, versions, tags."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+import weakref
+from typing import Any
+
+from livekit.agents import JobContext, get_job_context
+from livekit.agents import __version__ as livekit_version
+
+from zelto_agents import Call
+from zelto_agents.facts import AgentKnown, MetadataKnown
+
+from .version import __version__
+
+__all__ = ["SDK", "external_id", "introduce", "job_context", "verdict"]
+
+SDK = {"livekit-agents": livekit_version, "livekit-plugins-zelto": __version__}
+
+_lock = threading.Lock()
+_sessions_of_job: weakref.WeakKeyDictionary[JobContext, int] = weakref.WeakKeyDictionary()
+
+
+def job_context() -> JobContext | None:
+    """The job whose entrypoint this runs in, or None outside of jobs."""
+    try:
+        return get_job_context()
+    except RuntimeError:
+        return None
+
+
+def external_id(ctx: JobContext | None) -> str:
+    """The job's id, with ``-2``, ``-3`` for further sessions; room names repeat, job ids do not."""
+    job_id = ctx.job.id if ctx is not None else ""
+    if ctx is None or not job_id:
+        return str(uuid.uuid4())
+    with _lock:
+        number = _sessions_of_job[ctx] = _sessions_of_job.get(ctx, 0) + 1
+    return job_id if number == 1 else f"{job_id}-{number}"
+
+
+def introduce(call: Call, ctx: JobContext | None) -> None:
+    """Tell the call what its job knows from the first moment on."""
+    values: dict[str, Any] = {"zelto": {"sdk": SDK}}
+    if ctx is not None:
+        job = ctx.job
+        known = {
+            "jobId": job.id,
+            "dispatchId": job.dispatch_id,
+            "roomName": job.room.name,
+            "roomSid": job.room.sid,
+            "agentName": job.agent_name,
+            "deployment": getattr(job, "deployment", ""),
+        }
+        # The console's room is made of mocks.
+        values["livekit"] = {k: v for k, v in known.items() if v and isinstance(v, str)}
+        if name := job.agent_name:
+            call.add(AgentKnown(at=call.started_at, external_id=name, name=name))
+    call.add(MetadataKnown(at=call.started_at, values=values))
+
+
+def verdict(ctx: JobContext | None) -> dict[str, Any]:
+    """Tags and outcome that the user's code gave to the job so far."""
+    tagger = getattr(ctx, "tagger", None)
+    if tagger is None:
+        return {}
+    known = {
+        "tags": sorted(tag for tag in tagger.tags if tag not in ("lk.success", "lk.fail")),
+        "outcome": tagger.outcome,
+        "outcomeReason": tagger.outcome_reason,
+    }
+    return {name: value for name, value in known.items() if value}

@@ -1,0 +1,19 @@
+"""Every turn of every kind of session is in the document once, in order, at its time."""
+
+from __future__ import annotations
+
+import pytest
+
+from livekit_scenarios import SCENARIOS, Stage, compare
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_document_is_the_truth(played: dict[str, Stage], name: str):
+    assert compare(played[name]).faults == []
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_call_is_sent_once_unless_something_becomes_known_later(
+    played: dict[str, Stage], name: str
+):
+    assert len(played[name].bodies) == 1

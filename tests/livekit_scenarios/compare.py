@@ -1,0 +1,66 @@
+"""The document of a scenario against the truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .stage import Stage, Truth
+
+__all__ = ["Verdict", "compare"]
+
+TOLERANCE = 0.1
+"""Seconds by which a start or an end may be off."""
+
+
+@dataclass
+class Verdict:
+    """What is wrong with a document, and by how much its times are off at the most."""
+
+    turns: int = 0
+    worst: float = 0.0
+    faults: list[str] = field(default_factory=list)
+
+
+def compare(stage: Stage) -> Verdict:
+    """Every turn once, in order, with its role, text, start and end."""
+    verdict = Verdict(len(stage.turns))
+    expected = stage.expected
+    roles = [turn["role"] for turn in stage.turns]
+    if roles != [turn.role for turn in expected]:
+        verdict.faults.append(f"roles {roles}, not {[turn.role for turn in expected]}")
+        return verdict
+    for number, (turn, truth) in enumerate(zip(stage.turns, expected, strict=True)):
+        if not _same_text(turn["content"], truth):
+            verdict.faults.append(f"turn {number} is {turn['content']!r}, not {truth.text!r}")
+        _compare_times(verdict, stage, f"turn {number}", turn, truth)
+    silent = stage.document["metadata"].get("zelto", {}).get("untranscribed", [])
+    if [stretch["role"] for stretch in silent] != [truth.role for truth in stage.untranscribed]:
+        verdict.faults.append(f"untranscribed {silent}, not {stage.untranscribed}")
+    else:
+        for stretch, truth in zip(silent, stage.untranscribed, strict=True):
+            _compare_times(verdict, stage, "untranscribed", stretch, truth)
+    return verdict
+
+
+def _same_text(content: str, truth: Truth) -> bool:
+    if not truth.interrupted:
+        return content == truth.text
+    # The word that was being spoken may or may not be counted.
+    missing = len(truth.text.split()) - len(content.split())
+    return truth.text.startswith(content.removesuffix("...")) and 0 <= missing <= 1
+
+
+def _compare_times(
+    verdict: Verdict, stage: Stage, what: str, turn: dict[str, Any], truth: Truth
+) -> None:
+    for name, moment in (("startSeconds", truth.start), ("endSeconds", truth.end)):
+        found = turn.get(name)
+        if found is None or moment is None:
+            if found is not moment:
+                verdict.faults.append(f"{what} has {name} {found}, not {moment}")
+            continue
+        off = abs(found - (moment - stage.began))
+        verdict.worst = max(verdict.worst, off)
+        if off > stage.tolerance:
+            verdict.faults.append(f"{what}: {name} {found} is {off:.3f} s off")
