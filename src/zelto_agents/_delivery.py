@@ -37,9 +37,8 @@ logger = logging.getLogger("zelto_agents")
 QUEUED = 100_000
 STOP_WAIT = 0.2
 RESTART_AFTER = 5.0
-# While facts come, they are taken in so often; the first after so long a silence wakes the thread.
+# What follows the first of several facts within so long is taken in together with it.
 TICK = 0.1
-SILENCE = 3.0
 _INHERITED: list[object] = []
 
 
@@ -74,8 +73,7 @@ class Delivery:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._outbox: SteadyOutbox = open_outbox(self._settings, self._trouble)
-        self._signalled = False
-        self._dozing = True
+        self._signalled = self._hurried = False
         self._stopping = False
         self._not_before = 0.0
         self._waited: tuple[float, float] = (float("-inf"), 0.0)
@@ -94,8 +92,8 @@ class Delivery:
 
         Args:
             item: what to take in.
-            urgent: whether to wake the thread, which costs the host more than the queueing; what
-                is not urgent is taken in within a tenth of a second.
+            urgent: whether to take it in at once; what is not urgent is taken in within a tenth
+                of a second.
         """
         if self._pid != os.getpid():
             # A fork inherits neither the thread nor the right to touch its SQLite connection.
@@ -107,9 +105,12 @@ class Delivery:
         self._items.append(item)
         if self._thread is None:
             self._start()
-        elif (urgent or self._dozing) and not self._signalled:
+        elif urgent and not self._hurried:
+            self._signalled = self._hurried = True
+            self._signal(self._hurry)
+        elif not self._signalled:
             self._signalled = True
-            self._signal()
+            self._signal(self._wake)
 
     def flush(self) -> Future[bool]:
         """Done when all that was handed over is durable and was tried once.
@@ -148,7 +149,7 @@ class Delivery:
         thread = self._thread
         if thread is not None and self._pid == os.getpid():
             self._stopping = True
-            self._signal()
+            self._signal(self._hurry)
             thread.join(max(STOP_WAIT, budget - (time.monotonic() - started)))
 
     def _start(self) -> None:
@@ -168,12 +169,12 @@ class Delivery:
             else:
                 self._thread = thread
 
-    def _signal(self) -> None:
+    def _signal(self, wake: Callable[[], None]) -> None:
         # Without a loop the thread is about to look by itself.
         loop = self._loop
         if loop is not None:
             with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(self._wake)
+                loop.call_soon_threadsafe(wake)
 
     def _run(self) -> None:
         failed = False
@@ -186,8 +187,7 @@ class Delivery:
             )
         with self._lock:
             self._loop = None
-            self._signalled = False
-            self._dozing = True
+            self._signalled = self._hurried = False
             self._thread = None
             if failed:
                 self._not_before = time.monotonic() + RESTART_AFTER
@@ -198,11 +198,11 @@ class Delivery:
             self._start()
 
     async def _main(self) -> None:
-        self._woken = anyio.Event()
+        self._woken, self._urgent = anyio.Event(), anyio.Event()
         self._loop = asyncio.get_running_loop()
         # asyncio's own executor is joined at the end of the process, however slow the resolver is.
         self._loop.getaddrinfo = _getaddrinfo  # type: ignore[method-assign]
-        work = Work(self._settings, self._outbox, self.hosts, self._trouble, self._wake)
+        work = Work(self._settings, self._outbox, self.hosts, self._trouble, self._hurry)
         try:
             async with anyio.create_task_group() as group:
                 work.group = group
@@ -213,25 +213,25 @@ class Delivery:
                 await work.aclose()
 
     async def _serve(self, work: Work) -> None:
-        quiet_from = time.monotonic()
         while True:
-            self._woken = anyio.Event()
-            self._signalled = self._dozing = False
-            if self._items:
-                quiet_from = time.monotonic() + SILENCE
+            self._woken, self._urgent = anyio.Event(), anyio.Event()
+            # Before the queue is emptied: what comes after this wakes us again.
+            self._signalled = self._hurried = False
             while self._items:
                 work.take(self._items.popleft())
             work.commit()
             if self._stopping:
                 return
-            rest = work.keep_house()
-            self._dozing = time.monotonic() >= quiet_from
-            if self._dozing and self._items:
-                continue  # handed over before it was to wake us
-            with anyio.move_on_after(rest if self._dozing else min(rest, TICK)):
+            with anyio.move_on_after(work.keep_house()):
                 await self._woken.wait()
+                with anyio.move_on_after(TICK):
+                    await self._urgent.wait()
 
     def _wake(self) -> None:
+        self._woken.set()
+
+    def _hurry(self) -> None:
+        self._urgent.set()
         self._woken.set()
 
 

@@ -33,6 +33,8 @@ class CallFacts:
     facts: list[Fact] = field(default_factory=list[Fact])
     dropped: int = 0
     ended: bool = False
+    written: int | None = None
+    """A hash of the document that was made of them last."""
     journal: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @property

@@ -112,11 +112,9 @@ class Work:
             self._trouble.problem("facts", "a call has too many facts; some are dropped")
             return
         call.facts.append(redacted(fact, call.redact) if call.redact else fact)
-        if isinstance(fact, CallEnded):
-            call.ended = True
-            self._ended[id(call)] = call
-        elif not call.ended:
-            self._unwritten[id(call)] = call
+        call.ended = call.ended or isinstance(fact, CallEnded)
+        # What comes after the end makes another revision.
+        (self._ended if call.ended else self._unwritten)[id(call)] = call
 
     def commit(self) -> None:
         """Make the documents of calls that ended durable, and what is new of those that live."""
@@ -138,6 +136,9 @@ class Work:
 
     def _finish(self, call: CallFacts) -> None:
         document = document_of(call.facts, call.dropped)
+        wire = document.wire()
+        if call.written == hash(wire):
+            return
         settled = any(fact.settled for fact in call.facts if isinstance(fact, CallEnded))
         held = not document.has_agent and not self._settings.agent_id
         if held:
@@ -150,12 +151,13 @@ class Work:
         put = Put(
             self._base_url,
             document.call.external_id,
-            document.wire(),
+            wire,
             call.provider,
             held=held,
             journal=call.journal,
         )
         self._put(put, 0.0 if settled else SETTLING)
+        call.written = hash(wire)
 
     def _put(self, put: Put, delay: float) -> None:
         now = time.time()

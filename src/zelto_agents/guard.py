@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
@@ -39,4 +40,6 @@ def guarded(function: Callable[_P, _R]) -> Callable[_P, _R | None]:
                 )
             return None
 
+    # LiveKit asks for it with every event, and would find it anew each time.
+    inner.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
     return inner

@@ -1,54 +1,204 @@
 """A worker whose call takes three seconds; run as a program, it plays one job to its end.
 
-python short_worker.py [process|thread|spoiled|unstarted]
+python short_worker.py [KIND]
 
-Prints one JSON line: when the job was over (seconds since the epoch), and how it ended.
+The kind is the name of the room, and of a function below; ``thread`` runs in a thread of the
+worker. Prints one JSON line: when the job was over (seconds since the epoch), and how it ended.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import sys
 import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "worker"))
 
-from livekit.agents import Agent, AgentServer, AgentSession, JobContext
+from livekit.agents import Agent, AgentServer, AgentSession, APIStatusError, JobContext
 from livekit.plugins import zelto
 
 from run_job import run_job
-from scripted import Reply, Script, ScriptedCall
+from scripted import CallerLine, Reply, Script, ScriptedCall, ScriptedLLM
 
 SCRIPT = Script(replies=(Reply(to="greet", text="Hello."),), hang_up=2.0)
-server = AgentServer()
+# Nobody hangs up: the agent's side ends the call.
+OPEN = replace(SCRIPT, hang_up=None)
 
 
 class Greeter(Agent):
-    def __init__(self) -> None:
-        super().__init__(instructions="Be kind.")
+    def __init__(self, **options: Any) -> None:
+        super().__init__(instructions="Be kind.", **options)
 
     async def on_enter(self) -> None:
         self.session.generate_reply(instructions="Greet the caller.")
 
 
-@server.rtc_session()
-async def entrypoint(ctx: JobContext) -> None:
+async def start(
+    ctx: JobContext, script: Script = SCRIPT, agent: Agent | None = None, **models: Any
+) -> tuple[ScriptedCall, AgentSession[None]]:
+    """Attach, and start the session with the job's room."""
+    call = ScriptedCall(script, ctx)
+    session: AgentSession[None] = AgentSession(**(call.session_kwargs() | models))
+    zelto.attach(session, agent_id="greeter")
+    call.connect(session)
+    await session.start(agent=agent or Greeter(), room=ctx.room)
+    return call, session
+
+
+async def greeted(session: AgentSession[None]) -> None:
+    """Wait until the agent's first turn has been committed."""
+    heard = asyncio.Event()
+    session.on(
+        "conversation_item_added",
+        lambda event: heard.set() if event.item.type == "message" else None,
+    )
+    await heard.wait()
+
+
+async def plain(ctx: JobContext) -> None:
+    await start(ctx)
+
+
+async def spoiled(ctx: JobContext) -> None:
+    """LiveKit cancels every other shutdown callback when one of them raises."""
+
+    async def spoil(_: str) -> None:
+        raise RuntimeError("a callback of the user's")
+
+    ctx.add_shutdown_callback(spoil)
+    await start(ctx)
+
+
+async def unstarted(ctx: JobContext) -> None:
+    """The caller is gone before the session starts."""
+    zelto.attach(AgentSession[None](), agent_id="greeter")
+    ctx.shutdown("gone before the start")
+
+
+async def failing_start(ctx: JobContext) -> None:
+    """``session.start()`` raises, and nobody catches it."""
     call = ScriptedCall(SCRIPT, ctx)
     session: AgentSession[None] = AgentSession(**call.session_kwargs())
-    if ctx.job.room.name == "spoiled":
-        # LiveKit cancels every other shutdown callback when one of them raises.
-        async def spoil(_: str) -> None:
-            raise RuntimeError("a callback of the user's")
-
-        ctx.add_shutdown_callback(spoil)
     zelto.attach(session, agent_id="greeter")
-    if ctx.job.room.name == "unstarted":
-        ctx.shutdown("gone before the start")
-        return
-    call.connect(session)
-    await session.start(agent=Greeter(), room=ctx.room)
+    await session.start(agent=Greeter(), room=cast("Any", "no room at all"))
+
+
+async def crashing(ctx: JobContext) -> None:
+    """The entrypoint raises in the middle of the call."""
+    _, session = await start(ctx, OPEN)
+    await greeted(session)
+    raise RuntimeError("a bug of the user's")
+
+
+async def shut_down(ctx: JobContext) -> None:
+    """The agent's code ends the job, with a reason of its own."""
+    _, session = await start(ctx, OPEN)
+    await greeted(session)
+    ctx.shutdown("voicemail")
+
+
+async def ending_tool(ctx: JobContext) -> None:
+    """LiveKit's own tool to end a call."""
+    from livekit.agents.beta.tools import EndCallTool
+
+    script = Script(
+        lines=(CallerLine(1.0, 1.6, "Goodbye."),),
+        replies=(
+            Reply(to="say goodbye", text="Bye."),
+            Reply(to="goodbye", tool="end_call"),
+            Reply(to="greet", text="Hello."),
+        ),
+    )
+    await start(ctx, script, Greeter(tools=[EndCallTool(delete_room=False)]))
+
+
+async def no_model(ctx: JobContext) -> None:
+    """The language model fails until LiveKit gives the session up."""
+
+    class Broken(ScriptedLLM):
+        def chat(self, **options: Any) -> Any:
+            answer: Any = super().chat(**options)
+
+            async def fail() -> None:
+                raise APIStatusError("no model", status_code=400, retryable=False)
+
+            answer._run = fail
+            return answer
+
+    lines = tuple(CallerLine(i + 0.2, i + 0.5, "Hello?") for i in range(1, 12, 2))
+    await start(ctx, replace(OPEN, lines=lines), llm=Broken(OPEN))
+
+
+async def tagged(ctx: JobContext) -> None:
+    """The user's code gives its verdict, as late as it may."""
+
+    async def judge() -> None:
+        ctx.tagger.add("voicemail:false")
+        ctx.tagger.success("the caller was greeted")
+
+    call, _ = await start(ctx)
+    await call.ended()
+    await judge()
+
+
+async def two_sessions(ctx: JobContext) -> None:
+    """A warm transfer: a second session, beside the first, in the same job."""
+    _, first = await start(ctx, OPEN)
+    await greeted(first)
+    second = ScriptedCall(OPEN)
+    session: AgentSession[None] = AgentSession(**second.session_kwargs())
+    zelto.attach(session, agent_id="transfer")
+    second.connect(session)
+    await session.start(agent=Greeter(), room=second.room)
+    await greeted(session)
+    ctx.shutdown("transferred")
+
+
+async def killed(ctx: JobContext) -> None:
+    """SIGKILL, as the kernel sends it to whoever takes too much memory."""
+    _, session = await start(ctx, OPEN)
+    await greeted(session)
+    await asyncio.sleep(0.2)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def terminated(ctx: JobContext) -> None:
+    """SIGTERM of the job's process, which under forkserver ends it at once."""
+    _, session = await start(ctx, OPEN)
+    await greeted(session)
+    await asyncio.sleep(0.2)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+KINDS: dict[str, Callable[[JobContext], Awaitable[None]]] = {
+    kind.__name__: kind
+    for kind in (
+        spoiled,
+        unstarted,
+        failing_start,
+        crashing,
+        shut_down,
+        ending_tool,
+        no_model,
+        tagged,
+        two_sessions,
+        killed,
+        terminated,
+    )
+}
+server = AgentServer()
+
+
+@server.rtc_session()
+async def entrypoint(ctx: JobContext) -> None:
+    await KINDS.get(ctx.job.room.name, plain)(ctx)
 
 
 if __name__ == "__main__":

@@ -3,40 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from livekit_jobs import drain, run_job
 from scripted_server import ScriptedServer, hang
 from zelto_agents.outbox.sqlite import SqliteOutbox
 from zelto_agents.receiver import RunningReceiver
 
-WORKER = Path(__file__).with_name("short_worker.py")
 BUDGET = 2.0
 # What LiveKit itself takes from the hang-up to the end of the process, on a busy machine.
 OF_LIVEKIT = 1.5
-
-
-def run_job(kind: str, url: str, key: str, outbox: Path) -> dict[str, Any]:
-    environment = os.environ | {
-        "ZELTO_API_KEY": key,
-        "ZELTO_BASE_URL": url,
-        "ZELTO_OUTBOX": str(outbox),
-    }
-    done = subprocess.run(
-        [sys.executable, str(WORKER), kind],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=90,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def waiting(folder: Path) -> list[tuple[str, str]]:
@@ -76,19 +54,6 @@ def test_a_call_arrives_from_a_job(kind: str, receiver: RunningReceiver, tmp_pat
     assert livekit["disconnectReason"] == "CLIENT_INITIATED"
 
 
-def test_a_caller_who_was_gone_before_the_session_started_is_an_unconnected_dial(
-    receiver: RunningReceiver, tmp_path: Path
-):
-    run_job("unstarted", receiver.url, receiver.key or "", tmp_path / "outbox")
-    receiver.wait_until_ingested()
-    (delivery,) = receiver.deliveries()
-    assert delivery["state"] == "unconnected"
-    body = json.loads(receiver.raw_body(delivery["id"]) or b"")
-    assert body["call"]["endedReason"] == "gone before the start"
-    assert body["metadata"]["livekit"]["roomName"] == "unstarted"
-    assert "transcript" not in body
-
-
 def test_with_the_receiver_down_the_job_ends_in_time_and_another_process_sends_the_call(
     receiver: RunningReceiver, tmp_path: Path
 ):
@@ -99,13 +64,7 @@ def test_with_the_receiver_down_the_job_ends_in_time_and_another_process_sends_t
     assert job["over"] - ended_at(outbox) < BUDGET + OF_LIVEKIT
     assert [state for _, state in waiting(outbox)] == ["due"]
     receiver.start()
-    environment = {
-        "ZELTO_API_KEY": receiver.key or "",
-        "ZELTO_BASE_URL": receiver.url,
-        "ZELTO_OUTBOX": str(outbox),
-    }
-    drain = [sys.executable, "-m", "zelto_agents.cli", "drain"]
-    subprocess.run(drain, env=os.environ | environment, check=True, timeout=60)
+    drain(receiver.url, receiver.key or "", outbox)
     ((external_id, state),) = waiting(outbox)
     assert state == "sent"
     assert receiver.wait_for(external_id)

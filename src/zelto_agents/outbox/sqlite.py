@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -36,6 +37,8 @@ from zelto_agents.outbox._rescue import rescue
 __all__ = ["SqliteOutbox"]
 
 SCHEMA_VERSION = 2
+# Seconds within which the file is taken to be there still, for what need not survive the power.
+LOOK_EVERY = 1.0
 _SCHEMA = sql.SCHEMA.format(id="INTEGER PRIMARY KEY", key="INTEGER", blob="BLOB")
 # From the first format to the second: documents moved to a table of their own.
 _FROM_1 = f"""
@@ -84,6 +87,7 @@ class SqliteOutbox(Engine):
         super().__init__("in memory" if folder is None else f"in {folder}", max_bytes)
         self._folder = folder
         self._lock: int | None = None
+        self._looked_at = 0.0
         self._reserve = Reserve(folder)
         with explained(self._name):
             self._path = None if folder is None else private_file(folder, FILE_NAME)
@@ -133,6 +137,7 @@ class SqliteOutbox(Engine):
                 f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
             )
         self._mark = file_mark(self._path)
+        self._synced: bool | None = None
         self._reserve.keep()
 
     def _start_anew(self, why: OutboxError) -> OutboxError:
@@ -178,10 +183,11 @@ class SqliteOutbox(Engine):
     ) -> _T:
         """One transaction. A document must survive the power; who has claimed it need not."""
         with self._locked_and_explained():
-            if file_mark(self._path) != self._mark:
+            look = synced or not self._looked_lately()
+            if look and file_mark(self._path) != self._mark:
                 self._lock_anew()
                 raise self._start_anew(OutboxError(f"the outbox {self._name} was removed"))
-            if not reserve and self._reserve.in_use:
+            if look and not reserve and self._reserve.in_use:
                 raise OutboxFullError(
                     f"the disk of the outbox {self._name} is full: make room on it, "
                     "or set ZELTO_OUTBOX to another folder"
@@ -196,6 +202,14 @@ class SqliteOutbox(Engine):
                 return self._transact(work, synced=synced)
             except OutboxCorruptError as fault:
                 raise self._start_anew(fault) from fault
+
+    def _looked_lately(self) -> bool:
+        """What is written into a removed file meanwhile is rescued: once a second will do."""
+        now = time.monotonic()
+        if now - self._looked_at < LOOK_EVERY:
+            return True
+        self._looked_at = now
+        return False
 
     @contextlib.contextmanager
     def _locked_and_explained(self) -> Iterator[None]:
@@ -213,7 +227,9 @@ class SqliteOutbox(Engine):
                 acquire(self._lock)
 
     def _transact(self, work: Callable[[Database], _T], *, synced: bool) -> _T:
-        self._db.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
+        if synced is not self._synced:
+            self._db.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
+            self._synced = synced
         self._db.execute("BEGIN IMMEDIATE")
         try:
             result = work(_Transaction(self._db))

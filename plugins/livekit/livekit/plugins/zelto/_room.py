@@ -44,6 +44,8 @@ class RoomWatch:
         """When the caller left, or the room was closed, in seconds since the epoch."""
         self.disconnect_reason: str | None = None
         self.room_gone = False
+        self.settled = False
+        """Whether the caller is known to be the one whom the session listens to."""
         self._add = add
         self._linked = linked
         self._rooms: list[Any] = []
@@ -63,13 +65,15 @@ class RoomWatch:
     def reset(self) -> None:
         """Begin anew, with another session in the same room."""
         self.left_at = self.disconnect_reason = self._caller = None
+        self.settled = False
         self._known = {}
 
     @guarded
     def look_around(self) -> None:
         """Those who were there before us cause no event; they are seen once we are connected."""
         linked = self._linked()
-        if linked is not None and linked.identity != self._caller:
+        if linked is not None:
+            self.settled = True
             self._meet(linked)
         if self._caller is not None:
             return

@@ -141,8 +141,9 @@ class SessionWatch:
                     CallStarted(at=started, external_id=self.call.external_id, provider="livekit")
                 )
             self._look_back()
-        self._room.follow(getattr(getattr(self._session, "_room_io", None), "_room", None))
-        self._room.look_around()
+        if not self._room.settled:
+            self._room.follow(getattr(getattr(self._session, "_room_io", None), "_room", None))
+            self._room.look_around()
 
     @guarded
     def _on_item(self, event: Any) -> None:
@@ -174,7 +175,7 @@ class SessionWatch:
     def _on_words(self, event: Any) -> None:
         self._begin()
         self._heard_audio = True
-        if self._first_words is None:
+        if self._first_words is None and event.transcript:
             self._first_words = event.created_at
         if event.is_final:
             start, self._first_words = self._first_words, None

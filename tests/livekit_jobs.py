@@ -1,0 +1,41 @@
+"""Runs jobs of ``tests/livekit/short_worker.py``, each in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+__all__ = ["drain", "run_job"]
+
+WORKER = Path(__file__).with_name("livekit") / "short_worker.py"
+
+
+def _environment(url: str, key: str, outbox: Path) -> dict[str, str]:
+    known = {"ZELTO_API_KEY": key, "ZELTO_BASE_URL": url, "ZELTO_OUTBOX": str(outbox)}
+    return os.environ | known
+
+
+def run_job(kind: str, url: str, key: str, outbox: Path) -> dict[str, Any]:
+    """Play a job of this kind to its end; when it was over, and with which exit code."""
+    done = subprocess.run(
+        [sys.executable, str(WORKER), kind],
+        env=_environment(url, key, outbox),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=90,
+    )
+    assert done.returncode == 0, done.stderr
+    ended: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return ended
+
+
+def drain(url: str, key: str, outbox: Path) -> None:
+    """Deliver what a job left, from another process."""
+    command = [sys.executable, "-m", "zelto_agents.cli", "drain"]
+    environment = _environment(url, key, outbox)
+    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60)
