@@ -46,6 +46,8 @@ async def run_job(
     Returns:
         The job that has ended.
     """
+    # Nothing is connected to, but livekit-agents before 1.6 wants to know where it would.
+    server.update_options(ws_url="ws://127.0.0.1", api_key="unused", api_secret="unused")  # noqa: S106
     if in_thread:
         server.update_options(job_executor_type=JobExecutorType.THREAD)
     started = asyncio.get_running_loop().create_future()

@@ -33,6 +33,9 @@ def main(only: str = "") -> None:
     wrong = 0
     with tempfile.TemporaryDirectory() as folder:
         for stage in play(wanted, Path(folder)):
+            if stage.unsupported:
+                print(f"{stage.name:30} {'':22}  not in this version: {stage.unsupported}")
+                continue
             verdict = compare(stage)
             wrong += bool(verdict.faults)
             told = "; ".join(verdict.faults) or "whole"

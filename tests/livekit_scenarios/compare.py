@@ -25,12 +25,23 @@ class Verdict:
 def compare(stage: Stage) -> Verdict:
     """Every turn once, in order, with its role, text, start and end."""
     verdict = Verdict(len(stage.turns))
-    expected = stage.expected
-    roles = [turn["role"] for turn in stage.turns]
+    if stage.fault or not stage.bodies:
+        verdict.faults.append(stage.fault or "nothing arrived")
+        return verdict
+    starts = [turn["startSeconds"] for turn in stage.turns if "startSeconds" in turn]
+    if starts != sorted(starts):
+        verdict.faults.append(f"not in order: {starts}")
+    # Of two that started in the same moment, either may come first.
+    timed = len(starts) == len(stage.turns)
+    turns, expected = list(stage.turns), stage.expected
+    if timed:
+        turns.sort(key=lambda turn: (turn["startSeconds"], turn["content"]))
+        expected.sort(key=lambda turn: (round((turn.start or 0) - stage.began, 3), turn.text))
+    roles = [turn["role"] for turn in turns]
     if roles != [turn.role for turn in expected]:
         verdict.faults.append(f"roles {roles}, not {[turn.role for turn in expected]}")
         return verdict
-    for number, (turn, truth) in enumerate(zip(stage.turns, expected, strict=True)):
+    for number, (turn, truth) in enumerate(zip(turns, expected, strict=True)):
         if not _same_text(turn["content"], truth):
             verdict.faults.append(f"turn {number} is {turn['content']!r}, not {truth.text!r}")
         _compare_times(verdict, stage, f"turn {number}", turn, truth)

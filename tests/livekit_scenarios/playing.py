@@ -11,7 +11,7 @@ import virtual_time
 from zelto_agents import Settings, Zelto
 from zelto_agents.receiver import run_in_thread
 
-from .stage import Play, Stage
+from .stage import Play, Stage, UnsupportedError
 
 __all__ = ["play"]
 
@@ -28,8 +28,13 @@ def play(scenarios: Mapping[str, Play], folder: Path) -> Iterator[Stage]:
         with Zelto(settings=settings) as client:
             for name, scenario in scenarios.items():
                 stage = Stage(name, client)
-                virtual_time.run(lambda: asyncio.wait_for(scenario(stage), LONGEST))  # noqa: B023
-                assert client.flush(10)
+                try:
+                    virtual_time.run(lambda: asyncio.wait_for(scenario(stage), LONGEST))  # noqa: B023
+                except UnsupportedError as why:
+                    stage.unsupported = str(why)
+                except Exception as fault:  # noqa: BLE001 - told as the scenario's own
+                    stage.fault = repr(fault)
+                client.flush(10)
                 receiver.wait_until_ingested()
                 stage.conversations = [
                     one for one in receiver.conversations() if one["externalId"].startswith(name)

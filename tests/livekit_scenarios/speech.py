@@ -7,13 +7,14 @@ from typing import Any, cast
 
 from livekit import rtc
 from livekit.agents import Agent, AgentSession, LanguageCode, stt
+from livekit.agents.voice.room_io import RoomIO
 
 from agent import Support
 from demo_scripts import BILLING, WEATHER
 from scripted import ScriptedCall, ScriptedSTT
 from scripted.audio import is_loud
 
-from .stage import CallerLine, Play, Reply, Script, Stage, Truth
+from .stage import CallerLine, Play, Reply, Script, Stage, Truth, UnsupportedError
 
 KIND = "Be kind."
 WEATHER_TOOL = (
@@ -186,6 +187,8 @@ async def typed_in_a_call(stage: Stage) -> None:
 
 async def text_stream(stage: Stage) -> None:
     """The caller types into the room's chat; the agent answers by voice."""
+    if not hasattr(RoomIO, "register_text_input"):
+        raise UnsupportedError("rooms have no chat")
 
     class Reader:
         """What ``rtc`` hands to the handler of a text stream."""

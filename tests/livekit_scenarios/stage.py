@@ -17,7 +17,11 @@ from livekit.plugins import zelto
 from scripted import CallerLine, Reply, Script, ScriptedCall, Spoken
 from zelto_agents import Call, Zelto
 
-__all__ = ["CallerLine", "Play", "Ran", "Reply", "Script", "Stage", "Truth"]
+__all__ = ["CallerLine", "Play", "Ran", "Reply", "Script", "Stage", "Truth", "UnsupportedError"]
+
+
+class UnsupportedError(Exception):
+    """This version of LiveKit cannot do what the scenario is about; says what it lacks."""
 
 
 @dataclass
@@ -63,6 +67,10 @@ class Stage:
     tools: list[Ran] = field(default_factory=list)
     untranscribed: list[Truth] = field(default_factory=list)
     """Speech of which LiveKit tells no text."""
+    unsupported: str = ""
+    """Why this version of LiveKit cannot play it."""
+    fault: str = ""
+    """What the scenario itself ended with."""
     tolerance: float = 0.1
     """Seconds by which a start or an end may be off."""
 

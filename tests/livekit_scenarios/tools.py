@@ -9,7 +9,7 @@ from livekit.agents import Agent, RunContext, ToolError, function_tool, llm
 
 from scripted import ScriptedLLM
 
-from .stage import CallerLine, Play, Ran, Reply, Script, Stage
+from .stage import CallerLine, Play, Ran, Reply, Script, Stage, UnsupportedError
 
 KIND = "Be kind."
 BOOK = CallerLine(1.0, 2.0, "Book a table.")
@@ -141,16 +141,24 @@ async def tool_without_result(stage: Stage) -> None:
 
 async def tool_unknown(stage: Stage) -> None:
     """The model makes a tool up: it reads what it was told of that."""
-    await stage.voice(asking("fly"), Waiter(stage))
-    told = "Unknown function: fly - available tools: book, cook, deliberate, note, pay, "
+
+    class Listening(ScriptedLLM):
+        def chat(self, *, chat_ctx: llm.ChatContext, **options: Any) -> Any:
+            outputs = [item for item in chat_ctx.items if item.type == "function_call_output"]
+            told.extend(item.output for item in outputs)
+            return super().chat(chat_ctx=chat_ctx, **options)
+
+    told: list[str] = []
+    await stage.voice(asking("fly"), Waiter(stage), llm=Listening(asking("fly")))
     # It starts when the model asked for it, while the session still waited for the turn's end.
     asked, turn = stage.truth[0].end or 0, (stage.truth[0].end or 0) + 0.5
-    error = {"error": told + "refuse, see_menu"}
-    stage.tools.append(Ran("fly", {}, error, start=asked + 0.37, end=turn))
+    stage.tools.append(Ran("fly", {}, {"error": told[0]}, start=asked + 0.37, end=turn))
 
 
 async def tool_asynchronous(stage: Stage) -> None:
     """A tool reports in between, and gives its result long after."""
+    if not hasattr(RunContext, "update"):
+        raise UnsupportedError("tools cannot report in between")
     script = asking(
         "cook",
         Reply(to="it takes a moment", text="Please wait."),

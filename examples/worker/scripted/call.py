@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import math
 import time
 from typing import Any, cast
@@ -76,7 +77,7 @@ class ScriptedCall:
     def session_kwargs(self) -> dict[str, Any]:
         """Return the arguments of `AgentSession`: the models, and turns that need no network."""
         interruption = {"mode": "vad", "resume_false_interruption": self._pauses}
-        return {
+        wanted = {
             "stt": ScriptedSTT(),
             "llm": ScriptedLLM(self.script),
             "tts": ScriptedTTS(),
@@ -86,6 +87,8 @@ class ScriptedCall:
             "aec_warmup_duration": None,
             "session_close_transcript_timeout": 0.1,
         }
+        known = inspect.signature(AgentSession).parameters  # older versions lack some
+        return {name: value for name, value in wanted.items() if name in known}
 
     def connect(self, session: AgentSession[Any]) -> None:
         """Put the caller on the line; the clock of the script starts here.

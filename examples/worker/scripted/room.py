@@ -29,7 +29,8 @@ class ScriptedParticipant:
             else rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD
         )
         self.metadata = ""
-        self.state = rtc.ParticipantState.PARTICIPANT_STATE_ACTIVE
+        if hasattr(rtc, "ParticipantState"):  # older versions do not ask for it
+            self.state = rtc.ParticipantState.PARTICIPANT_STATE_ACTIVE
         self.track_publications: dict[str, Any] = {}
         self.disconnect_reason: rtc.DisconnectReason.ValueType | None = None
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["ended_reason"]
+from dataclasses import dataclass
+from typing import Any, Self
+
+from ._room import RoomWatch
+
+__all__ = ["Close", "ended_reason"]
 
 _BY_DISCONNECT = {
     "CLIENT_INITIATED": "customer-ended-call",
@@ -27,6 +32,25 @@ _BY_CLOSE = {
     "job_shutdown": "worker-shutdown",
     "user_initiated": "agent-ended-call",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """How a session closed, with what the room had told by then."""
+
+    reason: str
+    at: float
+    """Seconds since the epoch: when the caller left, else when the session closed."""
+    disconnect: str | None
+    room_gone: bool
+    error: str | None
+
+    @classmethod
+    def now(cls, reason: str, at: float, room: RoomWatch, error: Any = None) -> Self:
+        """What is known at this moment; what the room tells later has followed the close."""
+        kind = None if error is None else getattr(error, "type", type(error).__name__)
+        left_at = at if room.left_at is None else room.left_at
+        return cls(reason, left_at, room.disconnect_reason, room.room_gone, kind)
 
 
 def ended_reason(

@@ -12,6 +12,7 @@ from livekit.agents import __version__ as livekit_version
 
 from zelto_agents import Call
 from zelto_agents.facts import AgentKnown, MetadataKnown
+from zelto_agents.guard import guarded
 
 from .version import __version__
 
@@ -61,14 +62,18 @@ def introduce(call: Call, ctx: JobContext | None) -> None:
     call.add(MetadataKnown(at=call.started_at, values=values))
 
 
+@guarded
 def verdict(ctx: JobContext | None) -> dict[str, Any]:
     """Tags and outcome that the user's code gave to the job so far."""
     tagger = getattr(ctx, "tagger", None)
     if tagger is None:
         return {}
+    # LiveKit keeps the outcome as a tag; some versions have no other word for it.
+    tags = set(tagger.tags)
+    outcome = next((word for word in ("success", "fail") if f"lk.{word}" in tags), None)
     known = {
-        "tags": sorted(tag for tag in tagger.tags if tag not in ("lk.success", "lk.fail")),
-        "outcome": tagger.outcome,
-        "outcomeReason": tagger.outcome_reason,
+        "tags": sorted(tags - {"lk.success", "lk.fail"}),
+        "outcome": outcome,
+        "outcomeReason": getattr(tagger, "outcome_reason", None),
     }
     return {name: value for name, value in known.items() if value}

@@ -7,7 +7,6 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from livekit.agents import AgentSession, JobContext
@@ -25,7 +24,7 @@ from zelto_agents.facts import (
 from zelto_agents.guard import guarded
 
 from . import _translate as translate
-from ._endings import ended_reason
+from ._endings import Close, ended_reason
 from ._job import verdict
 from ._room import RoomWatch
 from .log import logger
@@ -35,17 +34,6 @@ _VAGUE = ("user_initiated", "job_shutdown")
 # Seconds within which a job's shutdown belongs to the close before it; LiveKit's own transcript
 # wait and a user's `on_session_end` lie between the two.
 JUST_CLOSED = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Close:
-    """How a session closed, with what the room had told by then."""
-
-    reason: str
-    at: float
-    disconnect: str | None
-    room_gone: bool
-    error: str | None
 
 
 class SessionWatch:
@@ -73,7 +61,7 @@ class SessionWatch:
         self._open_call = open_call
         self._room = RoomWatch(self._add, self._linked)
         self._closed = asyncio.Event()
-        self._close: _Close | None = None
+        self._close: Close | None = None
         self._began = False
         self._forget()
 
@@ -82,12 +70,12 @@ class SessionWatch:
         self._heard_audio: bool | None = None
         self._speaking: dict[str, float] = {}
         self._first_words: float | None = None
+        self._interim = ""
         self._finals: deque[str] = deque(maxlen=10)
         self._handed: set[str] = set()
         # By the id of their tool: reasons that the model is not told, and results that came late.
         self._reasons: dict[str, str] = {}
         self._late: set[str] = set()
-        self._verdict: dict[str, Any] = {}
 
     @property
     def _session(self) -> AgentSession[Any]:
@@ -178,10 +166,13 @@ class SessionWatch:
         if self._first_words is None and event.transcript:
             self._first_words = event.created_at
         if event.is_final:
-            start, self._first_words = self._first_words, None
-            at, text = event.created_at, event.transcript
-            self._finals.append(text)
-            self._add(WordsHeard(at=at, text=text, start=start, end=at))
+            self._finals.append(event.transcript)
+            self._add_words(event.transcript, event.created_at, event.created_at)
+        self._interim = "" if event.is_final else event.transcript
+
+    def _add_words(self, text: str, at: float, end: float) -> None:
+        start, self._first_words = self._first_words, None
+        self._add(WordsHeard(at=at, text=text, start=start, end=end))
 
     @guarded
     def _on_user_state(self, event: Any) -> None:
@@ -234,23 +225,20 @@ class SessionWatch:
         self._begin()
         self._began = False
         reason = str(getattr(event.reason, "value", event.reason))
-        self._close = self._closing(reason, event.created_at, getattr(event, "error", None))
+        self._close = Close.now(reason, event.created_at, self._room, getattr(event, "error", None))
         self._tell_the_rest(event.created_at)
         # Within a job, its shutdown tells more a few milliseconds later.
         self._end(settled=self._ctx is None or reason not in _VAGUE)
         self._closed.set()
 
-    def _closing(self, reason: str, at: float, error: Any = None) -> _Close:
-        room = self._room
-        kind = None if error is None else getattr(error, "type", type(error).__name__)
-        left_at = at if room.left_at is None else room.left_at
-        return _Close(reason, left_at, room.disconnect_reason, room.room_gone, kind)
-
     @guarded
     def _tell_the_rest(self, at: float) -> None:
         """What is known of a session only once it is over."""
+        end = at if self._room.left_at is None else self._room.left_at
+        if self._interim:  # nobody will finish it
+            self._add_words(self._interim, at, end)
         for role in list(self._speaking):
-            start, end = self._speaking.pop(role), self._room.left_at or at
+            start = self._speaking.pop(role)
             self._add(SpeechHeard(at=at, role=role, start=start, end=end))  # type: ignore[arg-type]
         if self._heard_audio is False:
             self._add(ChannelKnown(at=at, channel="text"))
@@ -259,16 +247,17 @@ class SessionWatch:
         self._add(*translate.prompt_changes(self._session, self.call.started_at))
 
     def _end(self, *, shutdown: str | None = None, settled: bool = True) -> None:
-        close = self._close or self._closing("", time.time())
+        close = self._close or Close.now("", time.time(), self._room)
         raw = {
             "closeReason": close.reason,
             "shutdownReason": shutdown,
             "disconnectReason": close.disconnect,
             "error": close.error,
         }
-        self._verdict = verdict(self._ctx)
         known = {name: value for name, value in raw.items() if value}
-        self._add(MetadataKnown(at=close.at, values={"livekit": known | self._verdict}))
+        self._add(
+            MetadataKnown(at=close.at, values={"livekit": known | (verdict(self._ctx) or {})})
+        )
         reason = ended_reason(close.reason, shutdown=shutdown, disconnect=close.disconnect)
         self.call.end(reason, at=close.at, settled=settled)
 
@@ -285,7 +274,7 @@ class SessionWatch:
                     logger.warning("the session did not close in time; its call ends here")
             if self._tells_more(reason):
                 self._end(shutdown=reason)
-            elif (tags := verdict(self._ctx)) != self._verdict:
+            elif tags := verdict(self._ctx):
                 self._add(MetadataKnown(at=time.time(), values={"livekit": tags}))
             await self._client.aflush(max(0.1, budget - (time.monotonic() - started)))
         except Exception as fault:  # noqa: BLE001 - raised here, it cancels the other callbacks
