@@ -59,10 +59,8 @@ def compose(facts: Sequence[Fact]) -> tuple[list[Turn], list[SpeechHeard]]:
         mine = sorted((s for s in said if s.role == role), key=lambda s: (s.at, s.seq))
         speech = _Speech(f for f in facts if isinstance(f, SpeechHeard) and f.role == role)
         claims = _Claims(speech, words if role == "user" else [])
-        turns += [claims.turn(fact) for fact in mine]
-        turns += [claims.uncommitted(fact) for fact in claims.words_left()]
-        if role == "assistant":
-            untranscribed = speech.left()
+        turns += claims.turns(mine)
+        untranscribed += speech.left()
     turns += [_as_turn(fact) for fact in said if fact.role not in ("user", "assistant")]
     turns += _tools(facts)
     kept = [turn for turn in turns if turn.content.strip()]
@@ -80,7 +78,7 @@ class _Speech:
     """The stretches in which one role was heard, each of which one turn may take."""
 
     def __init__(self, stretches: Iterable[SpeechHeard]) -> None:
-        finite = (s for s in stretches if math.isfinite(s.start) and math.isfinite(s.end))
+        finite = (s for s in stretches if -math.inf < s.start < s.end < math.inf)
         self._all = sorted(finite, key=lambda s: (s.start, s.seq))
         self._starts = [s.start for s in self._all]
         # How far the speech up to each stretch reaches: behind that, no search needs to look.
@@ -91,14 +89,41 @@ class _Speech:
         """Every free stretch that overlaps the time."""
         return [self._take(i) for i in self._back_from(end, start) if self._all[i].end >= start]
 
-    def take_last_run(self, until: float) -> list[SpeechHeard]:
-        """The latest free stretches begun by ``until``, back to a pause too long for one turn."""
-        run: list[SpeechHeard] = []
-        for i in self._back_from(until, until - LATEST):
-            if run and run[0].start - self._all[i].end > PAUSE:
+    def take_in_order(self, moments: Sequence[float]) -> list[list[SpeechHeard]]:
+        """For each moment, what was said of late; nothing twice, and in the order of the moments.
+
+        From the last moment back, each takes the latest free stretch that was over by then and
+        lies before the one that the next moment took; a transcript comes late, but in its turn.
+        """
+        taken: list[int | None] = []
+        before = len(self._all)
+        for moment in reversed(moments):
+            i = self._latest(moment, before)
+            if i is not None:
+                self._taken[i], before = True, i
+            taken.insert(0, i)
+        return [[] if i is None else self._with_parts(i) for i in taken]
+
+    def _latest(self, moment: float, before: int) -> int | None:
+        near = [i for i in self._back_from(moment, moment - LATEST) if i < before]
+        over = (i for i in near if self._all[i].end <= moment + BACKDATING)
+        return next(over, near[0] if near else None)
+
+    def _with_parts(self, i: int) -> list[SpeechHeard]:
+        """The stretch, and the free ones right before it, back to a pause too long for a turn."""
+        run = [self._all[i]]
+        while i and not self._taken[i - 1] and not run[0].whole:
+            i -= 1
+            if self._all[i].whole or run[0].start - self._all[i].end > PAUSE:
                 break
             run.insert(0, self._take(i))
         return run
+
+    def within(self, start: float, end: float) -> list[SpeechHeard]:
+        """Every stretch in a time, taken or not."""
+        low = bisect_left(self._starts, start - BACKDATING)
+        high = bisect_right(self._starts, end)
+        return [s for s in self._all[low:high] if s.end <= end + BACKDATING]
 
     def left(self) -> list[SpeechHeard]:
         """What nobody took."""
@@ -127,43 +152,59 @@ class _Claims:
         self._taken = [False] * len(self._words)
         self._last_at = -math.inf
 
-    def turn(self, fact: TurnSaid) -> Turn:
-        """The turn, with times claimed from what was heard if it has none of its own."""
+    def turns(self, said: Sequence[TurnSaid]) -> list[Turn]:
+        """The turns, with times claimed from what was heard where they have none of their own."""
+        pairs = [(fact, self._timed(fact)) for fact in said]
+        self._split(pairs)
+        late = [(turn, heard) for fact, (turn, heard) in pairs if heard is not None]
+        self._time(late)
+        left = [(_uncommitted(words), [words]) for words in self._words_left()]
+        self._time(left)
+        return [turn for _, (turn, _) in pairs] + [turn for turn, _ in left]
+
+    def _timed(self, fact: TurnSaid) -> tuple[Turn, list[WordsHeard] | None]:
+        """The turn, and its words if it still needs a time."""
         turn = _as_turn(fact)
         if fact.typed:
-            return turn
+            return turn, None
         since, self._last_at = self._last_at, fact.at
-        if turn.start is not None:
-            began = turn.start - BACKDATING
-            self._take_words(began, fact.at)
-            taken = self._speech.take_between(began, (turn.end or turn.start) + BACKDATING)
-            if turn.end is None and taken:
-                turn.end = max(turn.start, *(s.end for s in taken))
-            elif turn.end is not None and fact.interrupted and taken:
-                # LiveKit ends an interrupted turn with the caller's transcript, a second late.
-                turn.end = max(turn.start, min(turn.end, max(s.end for s in taken)))
-            return turn
-        self._time(turn, self._take_words(since, fact.at, _plain(fact.text)), until=fact.at)
-        return turn
+        if turn.start is None:
+            return turn, self._take_words(since, fact.at, _plain(fact.text))
+        began = turn.start - BACKDATING
+        self._take_words(began, fact.at)
+        taken = self._speech.take_between(began, (turn.end or turn.start) + BACKDATING)
+        if taken and turn.end is None:
+            turn.end = max(turn.start, *(s.end for s in taken))
+        elif taken and turn.end is not None and fact.interrupted:
+            # LiveKit ends an interrupted turn with the caller's transcript, a second late.
+            turn.end = max(turn.start, min(turn.end, max(s.end for s in taken)))
+        return turn, None
 
-    def words_left(self) -> list[WordsHeard]:
-        """Words that no turn claimed."""
+    def _split(self, pairs: Any) -> None:
+        """Messages of one answer share its start and end: each has its own stretch in it."""
+        same: dict[tuple[float, float], list[Turn]] = {}
+        for fact, (turn, _) in pairs:
+            if fact.start is not None and fact.end is not None and not fact.typed:
+                same.setdefault((fact.start, fact.end), []).append(turn)
+        for (start, end), turns in same.items():
+            stretches = self._speech.within(start, end)
+            if len(turns) > 1 and len(stretches) == len(turns):
+                for turn, stretch in zip(turns, stretches, strict=True):
+                    turn.start, turn.end = stretch.start, stretch.end
+
+    def _words_left(self) -> list[WordsHeard]:
         return [w for w, taken in zip(self._words, self._taken, strict=True) if not taken]
 
-    def uncommitted(self, words: WordsHeard) -> Turn:
-        """Words that the framework made no turn of."""
-        turn = Turn("user", words.text, words.at, words.seq, marks={"committed": False})
-        self._time(turn, [words], until=words.at)
-        return turn
-
-    def _time(self, turn: Turn, words: list[WordsHeard], until: float) -> None:
-        stretches = self._speech.take_last_run(until)
-        if stretches:
-            turn.start = stretches[0].start
-            turn.end = max(stretch.end for stretch in stretches)
-        else:
-            turn.start = min((w.start for w in words if w.start is not None), default=None)
-            turn.end = max((w.end for w in words if w.end is not None), default=None)
+    def _time(self, late: Sequence[tuple[Turn, list[WordsHeard]]]) -> None:
+        for (turn, words), stretches in zip(
+            late, self._speech.take_in_order([turn.at for turn, _ in late]), strict=True
+        ):
+            if stretches:
+                turn.start = stretches[0].start
+                turn.end = max(stretch.end for stretch in stretches)
+            else:
+                turn.start = min((w.start for w in words if w.start is not None), default=None)
+                turn.end = max((w.end for w in words if w.end is not None), default=None)
 
     def _take_words(self, since: float, at: float, within: str | None = None) -> list[WordsHeard]:
         """Free words heard from ``since`` to ``at``; with ``within``, only those of that text."""
@@ -174,6 +215,11 @@ class _Claims:
                 self._taken[i] = True
                 taken.append(self._words[i])
         return taken
+
+
+def _uncommitted(words: WordsHeard) -> Turn:
+    """Words that the framework made no turn of."""
+    return Turn("user", words.text, words.at, words.seq, marks={"committed": False})
 
 
 def _plain(text: str) -> str:

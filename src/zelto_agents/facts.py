@@ -125,11 +125,15 @@ class MetadataKnown(Fact):
 
 @keyword_record
 class SpeechHeard(Fact):
-    """Somebody was heard speaking from ``start`` to ``end``; a turn without times may claim it."""
+    """Somebody was heard speaking from ``start`` to ``end``; a turn without times may claim it.
+
+    ``whole`` speech is one turn, or none; other speech may be a part of one.
+    """
 
     role: Role
     start: float
     end: float
+    whole: bool = False
 
 
 @keyword_record

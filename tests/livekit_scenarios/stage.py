@@ -125,6 +125,7 @@ class Stage:
     ) -> AgentSession[Any]:
         """Play one whole voice call; ``session`` replaces arguments of ``AgentSession``."""
         call = ScriptedCall(script, pauses=pauses)
+        noises = [line for line in script.lines if not line.text]
         held: AgentSession[None] = AgentSession(**(call.session_kwargs() | session))
         self.attach(held)
         call.connect(held)
@@ -134,6 +135,9 @@ class Stage:
         await held.start(agent=agent, room=call.room)
         beside = asyncio.ensure_future(during(held)) if during else None
         await self.heard(call)
+        for noise in noises:  # heard, but without a word
+            start, end = call.started_at + noise.start, call.started_at + noise.end
+            self.untranscribed.append(Truth("user", "", start, end))
         if beside is not None:
             await beside
         return held

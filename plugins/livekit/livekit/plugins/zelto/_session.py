@@ -17,7 +17,6 @@ from zelto_agents.facts import (
     ChannelKnown,
     Fact,
     MetadataKnown,
-    SpeechHeard,
     ToolEnded,
     WordsHeard,
 )
@@ -27,6 +26,7 @@ from . import _translate as translate
 from ._endings import Close, ended_reason
 from ._job import verdict
 from ._room import RoomWatch
+from ._speech import SpeechWatch
 from .log import logger
 
 # The close reasons that LiveKit gives whatever the cause was.
@@ -60,6 +60,7 @@ class SessionWatch:
         self._client = client
         self._open_call = open_call
         self._room = RoomWatch(self._add, self._linked)
+        self._speech = SpeechWatch(lambda: self._session, self._add)
         self._closed = asyncio.Event()
         self._close: Close | None = None
         self._began = False
@@ -68,7 +69,7 @@ class SessionWatch:
     def _forget(self) -> None:
         """What belongs to one run of the session alone."""
         self._heard_audio: bool | None = None
-        self._speaking: dict[str, float] = {}
+        self._speech.forget()
         self._first_words: float | None = None
         self._interim = ""
         self._finals: deque[str] = deque(maxlen=10)
@@ -177,20 +178,13 @@ class SessionWatch:
     @guarded
     def _on_user_state(self, event: Any) -> None:
         self._begin()
-        self._on_state("user", event)
+        self._heard_audio = self._heard_audio or event.new_state == "speaking"
+        self._speech.user_state(event)
 
     @guarded
     def _on_agent_state(self, event: Any) -> None:
         self._begin()
-        self._on_state("assistant", event)
-
-    def _on_state(self, role: Any, event: Any) -> None:
-        if event.new_state == "speaking":
-            self._heard_audio = self._heard_audio or role == "user"
-            self._speaking[role] = event.created_at
-        elif event.old_state == "speaking" and role in self._speaking:
-            start = self._speaking.pop(role)
-            self._add(SpeechHeard(at=time.time(), role=role, start=start, end=event.created_at))
+        self._speech.agent_state(event)
 
     @guarded
     def _on_tool_update(self, event: Any) -> None:
@@ -237,9 +231,7 @@ class SessionWatch:
         end = at if self._room.left_at is None else self._room.left_at
         if self._interim:  # nobody will finish it
             self._add_words(self._interim, at, end)
-        for role in list(self._speaking):
-            start = self._speaking.pop(role)
-            self._add(SpeechHeard(at=at, role=role, start=start, end=end))  # type: ignore[arg-type]
+        self._speech.close(end)
         if self._heard_audio is False:
             self._add(ChannelKnown(at=at, channel="text"))
         self._look_back()

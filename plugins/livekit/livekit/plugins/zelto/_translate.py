@@ -54,7 +54,7 @@ def message(item: Any, at: float, *, heard: bool) -> TurnSaid:
         if metrics.get(key) is not None
     }
     details: dict[str, Any] = {"latency": latency} if latency else {}
-    if confidence:  # 0.0 is LiveKit's word for one that is not known
+    if confidence not in (None, 0.0, 1.0):  # LiveKit's words for one that is not known
         details["confidence"] = round(float(confidence), 3)
     return TurnSaid(
         at=at,
