@@ -171,7 +171,11 @@ class _Claims:
         if turn.start is None:
             return turn, self._take_words(since, fact.at, _plain(fact.text))
         began = turn.start - BACKDATING
-        self._take_words(began, fact.at)
+        own = self._take_words(began, fact.at)
+        if earlier := self._take_missing(since, began, fact.text, own):
+            first = min((w.start for w in earlier if w.start is not None), default=began)
+            stretches = self._speech.take_between(first, began)
+            turn.start = min(turn.start, first, *(s.start for s in stretches))
         taken = self._speech.take_between(began, (turn.end or turn.start) + BACKDATING)
         if taken and turn.end is None:
             turn.end = max(turn.start, *(s.end for s in taken))
@@ -215,6 +219,27 @@ class _Claims:
                 self._taken[i] = True
                 taken.append(self._words[i])
         return taken
+
+    def _take_missing(
+        self, since: float, began: float, text: str, own: Sequence[WordsHeard]
+    ) -> list[WordsHeard]:
+        """Words of a turn that were heard before its start.
+
+        LiveKit up to 1.5 lets a turn begin with the last stretch of its speech. They must be just
+        what is missing: the same words may have been said before, and lost.
+        """
+        whole, heard = _plain(text), _plain(" ".join(words.text for words in own))
+        if not own or whole == heard or not whole.endswith(heard):
+            return []
+        missing = whole[: len(whole) - len(heard) + 1]
+        low, high = bisect_left(self._times, since), bisect_left(self._times, began)
+        for first in range(low, high):
+            run = self._words[first:high]
+            if any(self._taken[first:high]) or _plain(" ".join(w.text for w in run)) != missing:
+                continue
+            self._taken[first:high] = [True] * len(run)
+            return run
+        return []
 
 
 def _uncommitted(words: WordsHeard) -> Turn:

@@ -27,6 +27,11 @@ def marks(stage: Stage) -> dict[int, dict[str, Any]]:
     return {mark["index"]: {k: v for k, v in mark.items() if k != "index"} for mark in noted}
 
 
+def near(**seconds: float) -> dict[str, Any]:
+    """These times; versions of LiveKit differ in where they begin to count."""
+    return {name: pytest.approx(value, abs=0.11) for name, value in seconds.items()}
+
+
 @pytest.mark.parametrize("name", ["weather", "pausing", "late"])
 def test_an_interrupted_turn_holds_what_was_heard_and_is_marked(
     played: dict[str, Stage], name: str
@@ -54,10 +59,10 @@ def test_what_livekit_makes_no_turn_of_is_marked(played: dict[str, Stage]):
 
 
 def test_each_turn_tells_its_latency_and_confidence(played: dict[str, Stage]):
-    assert marks(played["two_sentences"]) == {
-        0: {"latency": {"endOfTurn": 1.5, "transcription": 0.22}, "confidence": 0.98},
-        1: {"latency": {"endToEnd": 1.6, "timeToFirstToken": 0.15, "timeToFirstByte": 0.1}},
-    }
+    caller, agent = marks(played["two_sentences"]).values()
+    assert caller == {"latency": near(endOfTurn=1.5, transcription=0.22), "confidence": 0.98}
+    latency = near(endToEnd=1.6, timeToFirstToken=0.15, timeToFirstByte=0.1)
+    assert agent == {"latency": latency}
 
 
 def test_a_tools_own_words_about_its_failure_are_noted_beside_what_the_model_was_told(

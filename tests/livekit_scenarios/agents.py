@@ -11,7 +11,7 @@ from demo_scripts import STORY, WEATHER
 from scripted import ScriptedCall
 
 from .speech import KIND, SAID
-from .stage import CallerLine, Play, Reply, Script, Stage, Truth
+from .stage import CallerLine, Play, Reply, Script, Stage, Truth, needs_prompts_in_history
 
 
 class Consent(AgentTask[bool]):
@@ -74,6 +74,7 @@ async def prompt_changed(stage: Stage) -> None:
 
     async def change(session: AgentSession[Any]) -> None:
         await asyncio.sleep(0.5)
+        needs_prompts_in_history(session)
         await agent.update_instructions("Be brief.")
 
     await stage.voice(SAID, agent, during=change)

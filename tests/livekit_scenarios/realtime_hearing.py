@@ -61,7 +61,7 @@ def without_words(stage: Stage, *lines: CallerLine) -> None:
     texts = {line.text for line in lines}
     heard = [turn for turn in stage.truth if turn.role == "user" and turn.text in texts]
     stage.truth = [turn for turn in stage.truth if turn not in heard]
-    stage.notes["untranscribed"] = [("user", turn.start, turn.end) for turn in heard]
+    stage.untranscribed = [Truth(turn.role, "", turn.start, turn.end) for turn in heard]
 
 
 async def realtime_turn_started_at(stage: Stage) -> None:
@@ -78,7 +78,7 @@ async def realtime_final_first(stage: Stage) -> None:
 async def realtime_slow_ear(stage: Stage) -> None:
     """The server waits half a second of silence before it says that a turn is over."""
     await converse(stage, CALL, Greeter(), Server(silence=0.5))
-    stage.notes["tolerance"] = 0.6
+    stage.tolerance += 0.5
 
 
 async def realtime_as_generations(stage: Stage) -> None:
@@ -148,6 +148,7 @@ async def realtime_noise(stage: Stage) -> None:
     noise = CallerLine(7.9, 8.3, "")
     script = Script(lines=(first, noise, last), replies=CALL.replies, hang_up=CALL.hang_up)
     await converse(stage, script, Greeter())
+    stage.untranscribed.clear()
 
 
 async def realtime_cough(stage: Stage) -> None:
@@ -156,9 +157,6 @@ async def realtime_cough(stage: Stage) -> None:
     cough = CallerLine(8.3, 8.5, "")
     script = Script(lines=(first, cough, last), replies=CALL.replies, hang_up=CALL.hang_up)
     await converse(stage, script, Greeter(), Server(lost=("",)))
-    asked = next(turn for turn in stage.truth if turn.text == last.text)
-    began = (asked.start or 0) - last.start
-    stage.notes["untranscribed"] = [("user", began + cough.start, began + cough.end)]
 
 
 async def realtime_late_transcript_after_close(stage: Stage) -> None:

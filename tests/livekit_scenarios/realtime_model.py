@@ -74,6 +74,7 @@ class ScriptedRealtimeModel(llm.RealtimeModel):
             "mutable_chat_context": True,
             "mutable_instructions": True,
             "mutable_tools": True,
+            "per_response_tool_choice": False,
         }
         super().__init__(capabilities=known_to(llm.RealtimeCapabilities, can))
 

@@ -6,15 +6,25 @@ import asyncio
 from typing import Any, cast
 
 from livekit import rtc
-from livekit.agents import Agent, AgentSession, LanguageCode, stt
+from livekit.agents import Agent, AgentSession, LanguageCode, __version__, stt
 from livekit.agents.voice.room_io import RoomIO
 
 from agent import Support
 from demo_scripts import BILLING, WEATHER
 from scripted import ScriptedCall, ScriptedSTT
 from scripted.audio import is_loud
+from scripted.hearing import FINAL_DELAY
 
-from .stage import CallerLine, Play, Reply, Script, Stage, Truth, UnsupportedError
+from .stage import (
+    CallerLine,
+    Play,
+    Reply,
+    Script,
+    Stage,
+    Truth,
+    UnsupportedError,
+    needs_prompts_in_history,
+)
 
 KIND = "Be kind."
 WEATHER_TOOL = (
@@ -122,6 +132,8 @@ async def hearing_alone(stage: Stage) -> None:
         vad=None,
         turn_handling={"turn_detection": "stt"},
     )
+    if __version__ < "1.6":  # the first versions end such a turn with its transcript
+        stage.tolerance += FINAL_DELAY + 0.05
 
 
 async def said(stage: Stage) -> None:
@@ -289,6 +301,7 @@ async def late_after_handoff(stage: Stage) -> None:
     call.connect(session)
     await session.start(agent=Support(), room=call.room)
     await asyncio.sleep(10)
+    needs_prompts_in_history(session)
     stage.attach(session)
     await stage.heard(call)
     billing_tool(stage)

@@ -24,6 +24,16 @@ class UnsupportedError(Exception):
     """This version of LiveKit cannot do what the scenario is about; says what it lacks."""
 
 
+def needs_prompts_in_history(session: AgentSession[Any]) -> None:
+    """Some versions do not remember which prompt an agent had.
+
+    Raises:
+        UnsupportedError: this one does not.
+    """
+    if not any(item.type == "agent_config_update" for item in session.history.items):
+        raise UnsupportedError("the history has no prompts")
+
+
 @dataclass
 class Truth:
     """A turn as it really was; seconds since the epoch, none where nothing was spoken."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from livekit.agents import AgentSession, JobContext
 
-from zelto_agents import Call, Settings, Zelto
+from zelto_agents import Call, Zelto
 
 from . import _job
 from ._session import SessionWatch
@@ -80,7 +81,7 @@ def attach(
         ).call
     except Exception as fault:  # noqa: BLE001 - the call comes first
         logger.error("attach failed (%s); this call is not collected", type(fault).__name__)
-        return Zelto(settings=Settings(enabled=False)).call()
+        return Call(external_id or "", time.time(), lambda _: None)
 
 
 def _watched(
