@@ -22,6 +22,8 @@ from zelto_agents.facts import Fact, SpeechHeard, ToolEnded, ToolStarted, TurnSa
 BACKDATING = 0.25
 # A pause within one turn; endpointing in both frameworks gives up sooner.
 PAUSE = 2.0
+# Words that are told before the end of their speech are told this much before at the most.
+AT_ONCE = 0.1
 # A transcript comes this much later than the speech at the most.
 LATEST = 30.0
 
@@ -90,24 +92,21 @@ class _Speech:
         return [self._take(i) for i in self._back_from(end, start) if self._all[i].end >= start]
 
     def take_in_order(self, moments: Sequence[float]) -> list[list[SpeechHeard]]:
-        """For each moment, what was said of late; nothing twice, and in the order of the moments.
+        """For each moment, in their order, what was said of late; nothing twice.
 
-        From the last moment back, each takes the latest free stretch that was over by then and
-        lies before the one that the next moment took; a transcript comes late, but in its turn.
+        From the last moment back, each takes the latest free stretch that was over by then: a
+        transcript comes late, perhaps not before the next speech, but in its turn.
         """
-        taken: list[int | None] = []
-        before = len(self._all)
-        for moment in reversed(moments):
-            i = self._latest(moment, before)
-            if i is not None:
-                self._taken[i], before = True, i
-            taken.insert(0, i)
-        return [[] if i is None else self._with_parts(i) for i in taken]
+        taken = [self._take_latest(moment) for moment in reversed(moments)]
+        return [[] if i is None else self._with_parts(i) for i in reversed(taken)]
 
-    def _latest(self, moment: float, before: int) -> int | None:
-        near = [i for i in self._back_from(moment, moment - LATEST) if i < before]
-        over = (i for i in near if self._all[i].end <= moment + BACKDATING)
-        return next(over, near[0] if near else None)
+    def _take_latest(self, moment: float) -> int | None:
+        near = list(self._back_from(moment, moment - LATEST))
+        over = (i for i in near if self._all[i].end <= moment + AT_ONCE)
+        i = next(over, near[0] if near else None)
+        if i is not None:
+            self._taken[i] = True
+        return i
 
     def _with_parts(self, i: int) -> list[SpeechHeard]:
         """The stretch, and the free ones right before it, back to a pause too long for a turn."""
@@ -184,7 +183,7 @@ class _Claims:
             turn.end = max(turn.start, min(turn.end, max(s.end for s in taken)))
         return turn, None
 
-    def _split(self, pairs: Any) -> None:
+    def _split(self, pairs: Sequence[tuple[TurnSaid, tuple[Turn, object]]]) -> None:
         """Messages of one answer share its start and end: each has its own stretch in it."""
         same: dict[tuple[float, float], list[Turn]] = {}
         for fact, (turn, _) in pairs:
