@@ -6,10 +6,11 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["drain", "run_job"]
+__all__ = ["drain", "run_job", "run_jobs"]
 
 WORKER = Path(__file__).with_name("livekit") / "short_worker.py"
 
@@ -21,17 +22,26 @@ def _environment(url: str, key: str, outbox: Path) -> dict[str, str]:
 
 def run_job(kind: str, url: str, key: str, outbox: Path) -> dict[str, Any]:
     """Play a job of this kind to its end; when it was over, and with which exit code."""
+    ended: dict[str, Any] = json.loads(_work([kind], url, key, outbox).splitlines()[-1])
+    return ended
+
+
+def run_jobs(kinds: Sequence[str], url: str, key: str, outbox: Path) -> None:
+    """Play jobs of these kinds beside each other, in one worker, to their ends."""
+    _work(kinds, url, key, outbox)
+
+
+def _work(kinds: Sequence[str], url: str, key: str, outbox: Path) -> str:
     done = subprocess.run(
-        [sys.executable, str(WORKER), kind],
+        [sys.executable, str(WORKER), *kinds],
         env=_environment(url, key, outbox),
         capture_output=True,
         text=True,
         check=False,
-        timeout=90,
+        timeout=150,
     )
     assert done.returncode == 0, done.stderr
-    ended: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return ended
+    return done.stdout
 
 
 def drain(url: str, key: str, outbox: Path) -> None:

@@ -6,7 +6,17 @@ import dataclasses
 import json
 from typing import Any
 
-from zelto_agents.facts import CallStarted, CustomerKnown, Fact, SpeechHeard, TurnSaid, WordsHeard
+from zelto_agents.facts import (
+    CallEnded,
+    CallStarted,
+    CustomerKnown,
+    Fact,
+    SpeechHeard,
+    ToolEnded,
+    ToolStarted,
+    TurnSaid,
+    WordsHeard,
+)
 from zelto_agents.fold import fold
 
 T = 1_795_000_000.0
@@ -93,6 +103,31 @@ def test_a_turn_without_an_end_ends_with_its_speech():
     assert told(speech(1.0, 2.0), said(3.0, "Hello.", start=1.0)) == [("Hello.", 1.0, 2.0)]
 
 
+def test_a_cough_long_before_gives_no_time_to_words_that_were_not_heard_as_speech():
+    facts = [
+        speech(10.0, 10.3),
+        said(20.0, "Still there?", "assistant", start=19.0, end=20.0),
+        words(35.2, "Goodbye.", 34.5),
+        said(35.5, "Goodbye."),
+    ]
+    assert told(*facts) == [("Still there?", 19.0, 20.0), ("Goodbye.", 34.5, 35.2)]
+
+
+def test_words_that_say_it_all_come_before_words_that_are_part_of_it():
+    facts = [words(2.5, "Yes.", 2.1), words(8.9, "Yes please.", 8.0), said(9.0, "Yes please.")]
+    assert told(*facts) == [("Yes.", 2.1, 2.5), ("Yes please.", 8.0, 8.9)]
+
+
+def test_a_tool_that_outlives_the_call_does_not_lengthen_it():
+    facts = [
+        said(2.0, "Hello.", start=1.0, end=2.0),
+        ToolStarted(at=T + 3, id="t", name="book"),
+        CallEnded(at=T + 4),
+        ToolEnded(at=T + 9, id="t", result="booked"),
+    ]
+    assert document(*facts)["call"]["durationSeconds"] == 4.0
+
+
 def test_the_newest_word_on_the_caller_counts():
-    facts = [CustomerKnown(at=T, name="Eve"), CustomerKnown(at=T + 1, name="Ada", number="+1555")]
-    assert document(*facts)["call"]["customer"] == {"number": "+1555", "name": "Ada"}
+    facts = [CustomerKnown(at=T, number="+1555", name="Eve"), CustomerKnown(at=T + 1, name="Ada")]
+    assert document(*facts)["call"]["customer"] == {"name": "Ada"}

@@ -20,7 +20,7 @@ LOG_METHODS = {"debug", "info", "warning", "error", "critical", "exception"}
 
 # The walk of the data; a module may import what stands at or before its own place.
 ORDER = [
-    {"contract", "guard", "_record"},
+    {"contract", "guard", "_frozen"},
     {"settings", "facts", "policy"},
     {"_turns", "_items"},
     {"fold"},

@@ -13,7 +13,7 @@ from typing import Any, overload
 
 from pydantic import ValidationError
 
-from zelto_agents._record import record
+from zelto_agents._frozen import frozen
 from zelto_agents.contract import CANONICAL_PROVIDERS, CallIngest, describe, plain_json
 from zelto_agents.facts import CallStarted, Fact, encoded
 
@@ -67,7 +67,7 @@ class EncodedFacts(Sequence[bytes]):
         return encoded(self._facts[index])
 
 
-@record
+@frozen
 class Enrichment:
     """Changes to a document, as wire JSON, for a call that may be long over."""
 
@@ -75,7 +75,7 @@ class Enrichment:
     changes: Mapping[str, Any]
 
 
-@record
+@frozen
 class Upload:
     """A body of the host's own, for ``X-Zelto-Provider``."""
 
@@ -100,7 +100,7 @@ class Upload:
         return f"{self.provider}-{hashlib.sha256(body).hexdigest()[:32]}", body
 
 
-@record
+@frozen
 class Flush:
     """Somebody waits until what came before is durable and was tried once."""
 

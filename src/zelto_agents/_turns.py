@@ -91,17 +91,19 @@ class _Speech:
         """Every free stretch that overlaps the time."""
         return [self._take(i) for i in self._back_from(end, start) if self._all[i].end >= start]
 
-    def take_in_order(self, moments: Sequence[float]) -> list[list[SpeechHeard]]:
+    def take_in_order(self, moments: Sequence[tuple[float, float]]) -> list[list[SpeechHeard]]:
         """For each moment, in their order, what was said of late; nothing twice.
 
         From the last moment back, each takes the latest free stretch that was over by then: a
-        transcript comes late, perhaps not before the next speech, but in its turn.
+        transcript comes late, perhaps not before the next speech, but in its turn. The second of
+        each pair is since when, unless the stretch is whole.
         """
-        taken = [self._take_latest(moment) for moment in reversed(moments)]
+        taken = [self._take_latest(*moment) for moment in reversed(moments)]
         return [[] if i is None else self._with_parts(i) for i in reversed(taken)]
 
-    def _take_latest(self, moment: float) -> int | None:
-        near = list(self._back_from(moment, moment - LATEST))
+    def _take_latest(self, moment: float, since: float) -> int | None:
+        found = self._back_from(moment, moment - LATEST)
+        near = [i for i in found if self._all[i].whole or self._all[i].end >= since]
         over = (i for i in near if self._all[i].end <= moment + AT_ONCE)
         i = next(over, near[0] if near else None)
         if i is not None:
@@ -199,9 +201,13 @@ class _Claims:
         return [w for w, taken in zip(self._words, self._taken, strict=True) if not taken]
 
     def _time(self, late: Sequence[tuple[Turn, list[WordsHeard]]]) -> None:
-        for (turn, words), stretches in zip(
-            late, self._speech.take_in_order([turn.at for turn, _ in late]), strict=True
-        ):
+        starts = [[w.start - PAUSE for w in words if w.start is not None] for _, words in late]
+        moments = [
+            (turn.at, min(since, default=-math.inf))
+            for (turn, _), since in zip(late, starts, strict=True)
+        ]
+        heard = self._speech.take_in_order(moments)
+        for (turn, words), stretches in zip(late, heard, strict=True):
             if stretches:
                 turn.start = stretches[0].start
                 turn.end = max(stretch.end for stretch in stretches)
@@ -211,8 +217,11 @@ class _Claims:
 
     def _take_words(self, since: float, at: float, within: str | None = None) -> list[WordsHeard]:
         """Free words heard from ``since`` to ``at``; with ``within``, only those of that text."""
-        taken: list[WordsHeard] = []
         low, high = bisect_left(self._times, since), bisect_right(self._times, at + BACKDATING)
+        # Words that say all of it come first: some of them may have been said, and lost, before.
+        taken = [] if within is None else self._take_run(low, high, within)
+        if taken:
+            return taken
         for i in range(low, high):
             if not self._taken[i] and (within is None or self._plain[i] in within):
                 self._taken[i] = True
@@ -232,12 +241,18 @@ class _Claims:
             return []
         missing = whole[: len(whole) - len(heard) + 1]
         low, high = bisect_left(self._times, since), bisect_left(self._times, began)
-        for first in range(low, high):
-            run = self._words[first:high]
-            if any(self._taken[first:high]) or _plain(" ".join(w.text for w in run)) != missing:
-                continue
-            self._taken[first:high] = [True] * len(run)
-            return run
+        return self._take_run(low, high, missing)
+
+    def _take_run(self, low: int, high: int, text: str) -> list[WordsHeard]:
+        """The free words right before ``high`` that say just this, or nothing."""
+        said = " "
+        for first in range(high - 1, low - 1, -1):
+            said = self._plain[first][:-1] + said
+            if self._taken[first] or len(said) > len(text):
+                break
+            if said == text:
+                self._taken[first:high] = [True] * (high - first)
+                return self._words[first:high]
         return []
 
 

@@ -17,9 +17,9 @@ import anyio
 
 from zelto_agents._delivery import _getaddrinfo
 from zelto_agents._drain import Drainer
+from zelto_agents._frozen import frozen
 from zelto_agents._house import House, guarded
 from zelto_agents._open import open_outbox
-from zelto_agents._record import record
 from zelto_agents._trouble import Tally, Trouble
 from zelto_agents.outbox import Claim, Stats
 from zelto_agents.outbox.steady import SteadyOutbox
@@ -41,7 +41,7 @@ GRACE = 1.5
 STALE_AFTER = 30.0
 
 
-@record
+@frozen
 class Health:
     """Whether the outbox is watched, or why not; what waits in it, and for how many seconds."""
 
@@ -51,7 +51,7 @@ class Health:
     oldest_waiting: float = 0.0
 
 
-@record
+@frozen
 class _Seen:
     """What a round found, and when, by the monotonic clock."""
 

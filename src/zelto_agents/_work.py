@@ -244,7 +244,9 @@ class Work:
             self._next_sweep = now + SWEEP_EVERY
             self._sweeping = True
             self.group.start_soon(self._sweep)
-        return min(self._next_look, self._next_sweep) - now
+        # A sweep that runs wakes us when it is over; the next one must not be waited for till then.
+        due = self._next_look if self._sweeping else min(self._next_look, self._next_sweep)
+        return due - now
 
     async def _sweep(self) -> None:
         try:
@@ -256,6 +258,7 @@ class Work:
                         self._sweep_in(max(self._house.due_in(SWEEP_EVERY), BREATH))
         finally:
             self._sweeping = False
+            self._wake()
 
     def _sweep_in(self, seconds: float) -> None:
         self._next_sweep = min(self._next_sweep, time.time() + seconds)

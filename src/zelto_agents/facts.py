@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import Any, ClassVar, Literal, TypeVar
 
-from zelto_agents._record import keyword_record
+from zelto_agents._frozen import frozen_by_name
 from zelto_agents.contract import Role, plain_json
 
 __all__ = [
@@ -42,7 +42,7 @@ Source = Literal["framework", "environment", "argument"]
 Channel = Literal["voice", "text"]
 
 
-@keyword_record
+@frozen_by_name
 class Fact:
     """One thing observed at a time; ``seq`` is its place in the order of observation."""
 
@@ -53,7 +53,7 @@ class Fact:
     seq: int = 0
 
 
-@keyword_record
+@frozen_by_name
 class CallStarted(Fact):
     """The call began; ``provider`` is the value of ``X-Zelto-Provider``.
 
@@ -64,7 +64,7 @@ class CallStarted(Fact):
     provider: str = "zelto"
 
 
-@keyword_record
+@frozen_by_name
 class AgentKnown(Fact):
     """Which agent, and which build of it, holds the call; an argument beats the environment."""
 
@@ -75,7 +75,7 @@ class AgentKnown(Fact):
     version: str | None = None
 
 
-@keyword_record
+@frozen_by_name
 class PromptKnown(Fact):
     """The agent's system prompt; of several from one source, the first counts."""
 
@@ -84,7 +84,7 @@ class PromptKnown(Fact):
     source: Source = "framework"
 
 
-@keyword_record
+@frozen_by_name
 class CustomerKnown(Fact):
     """The person at the other end; of several from one source, the latest counts."""
 
@@ -94,28 +94,28 @@ class CustomerKnown(Fact):
     source: Source = "framework"
 
 
-@keyword_record
+@frozen_by_name
 class ChannelKnown(Fact):
     """Voice or text; a text call carries no times."""
 
     channel: Channel
 
 
-@keyword_record
+@frozen_by_name
 class RecordingKnown(Fact):
     """Where the call's audio can be fetched."""
 
     url: str
 
 
-@keyword_record
+@frozen_by_name
 class CostKnown(Fact):
     """What the call cost, in US dollars."""
 
     usd: float
 
 
-@keyword_record
+@frozen_by_name
 class MetadataKnown(Fact):
     """Free-form values, merged deeply into the document's ``metadata``."""
 
@@ -123,7 +123,7 @@ class MetadataKnown(Fact):
     values: Mapping[str, Any]
 
 
-@keyword_record
+@frozen_by_name
 class SpeechHeard(Fact):
     """Somebody was heard speaking from ``start`` to ``end``; a turn without times may claim it.
 
@@ -136,7 +136,7 @@ class SpeechHeard(Fact):
     whole: bool = False
 
 
-@keyword_record
+@frozen_by_name
 class WordsHeard(Fact):
     """A final transcript of the caller's, which the framework may or may not make a turn of."""
 
@@ -146,7 +146,7 @@ class WordsHeard(Fact):
     end: float | None = None
 
 
-@keyword_record
+@frozen_by_name
 class TurnSaid(Fact):
     """One speaker's stretch; a later fact with the same ``id`` replaces it.
 
@@ -164,7 +164,7 @@ class TurnSaid(Fact):
     details: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
-@keyword_record
+@frozen_by_name
 class ToolStarted(Fact):
     """The agent called a tool; ``arguments`` as the model gave them (JSON text or values)."""
 
@@ -174,7 +174,7 @@ class ToolStarted(Fact):
     arguments: Any = None
 
 
-@keyword_record
+@frozen_by_name
 class ToolEnded(Fact):
     """A tool came back with ``result``, or failed with it; ``details`` as of ``TurnSaid``."""
 
@@ -185,7 +185,7 @@ class ToolEnded(Fact):
     details: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
-@keyword_record
+@frozen_by_name
 class HandoffMade(Fact):
     """Another agent took over, with its own prompt."""
 
@@ -195,14 +195,14 @@ class HandoffMade(Fact):
     prompt: str | None = None
 
 
-@keyword_record
+@frozen_by_name
 class UsageKnown(Fact):
     """What the models consumed so far, a part for each provider and model; the latest counts."""
 
     parts: tuple[Mapping[str, Any], ...]
 
 
-@keyword_record
+@frozen_by_name
 class CallEnded(Fact):
     """The call is over. The earliest ``at`` counts, and the latest reason that is given.
 

@@ -129,16 +129,17 @@ def _call(
 ) -> dict[str, Any]:
     ends = _of(facts, CallEnded)
     reasons = [fact.reason for fact in ends if fact.reason]
+    # A tool may go on after everybody has left.
+    spoken = [turn for turn in turns if turn["role"] != "tool" or not ends]
     last_heard = max(
-        (t.get("end_seconds") or t.get("start_seconds") or 0 for t in turns), default=0
+        (t.get("end_seconds") or t.get("start_seconds") or 0 for t in spoken), default=0
     )
     duration = last_heard
     if ends:
         duration = max(duration, _relative(min(fact.at for fact in ends), started) or 0)
     ids = [fact.external_id for fact in _of(facts, CallStarted) if fact.external_id]
     costs, urls = _of(facts, CostKnown)[-1:], _of(facts, RecordingKnown)[-1:]
-    customer = _of(facts, CustomerKnown)[::-1]
-    number, name = _text(_best(customer, "number")), _text(_best(customer, "name"))
+    number, name = _customer(facts)
     return {
         "external_id": clean_text(ids[0]) if ids else f"unknown-{started:.3f}",
         "started_at": _moment(started),
@@ -159,6 +160,13 @@ def _agent(facts: Sequence[Fact], refused: dict[str, Any]) -> dict[str, Any]:
         "agent_id": _allowed("agentId", _best(known, "uuid"), refused),
         "version": _allowed("version", _best(known, "version"), refused),
     }
+
+
+def _customer(facts: Sequence[Fact]) -> tuple[str | None, str | None]:
+    """Number and name: of each source the latest word, whole, for it may be another person's."""
+    latest = {fact.source: fact for fact in _of(facts, CustomerKnown)}
+    known = list(latest.values())
+    return _text(_best(known, "number")), _text(_best(known, "name"))
 
 
 def _prompt(facts: Sequence[Fact]) -> str | None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Literal
 
-from zelto_agents._record import record
+from zelto_agents._frozen import frozen
 
 __all__ = [
     "Action",
@@ -33,7 +33,7 @@ Away = Literal["outage", "key", "base_url"]
 """Why a base URL takes nothing now: it is down, refuses the key, or is no ingest API."""
 
 
-@record
+@frozen
 class Answer:
     """What came back from one HTTP request; ``status`` is None when nothing did.
 
@@ -53,7 +53,7 @@ class Answer:
         return not self.unsent and (self.status is None or self.status == 408 or self.status >= 500)
 
 
-@record
+@frozen
 class Verdict:
     """What to do with the delivery: ``delay`` in seconds, ``why`` for the operator.
 

@@ -1,9 +1,10 @@
 """A worker whose call takes three seconds; run as a program, it plays one job to its end.
 
-python short_worker.py [KIND]
+python short_worker.py [KIND] [KIND...]
 
 The kind is the name of the room, and of a function below; ``thread`` runs in a thread of the
-worker. Prints one JSON line: when the job was over (seconds since the epoch), and how it ended.
+worker. Of one job, prints a JSON line: when it was over (seconds since the epoch), and how it
+ended. Several are played beside each other.
 """
 
 from __future__ import annotations
@@ -201,7 +202,23 @@ async def entrypoint(ctx: JobContext) -> None:
     await KINDS.get(ctx.job.room.name, plain)(ctx)
 
 
+async def play(kinds: list[str]) -> None:
+    """Give the worker all of these jobs, and wait until they have ended."""
+    server.update_options(ws_url="ws://127.0.0.1", api_key="unused", api_secret="unused")
+    started = asyncio.Event()
+    server.once("worker_started", started.set)
+    worker = asyncio.create_task(server.run(devmode=True, unregistered=True))
+    await started.wait()
+    for kind in kinds:
+        await server.simulate_job(kind, fake_job=True)
+    await server.drain()
+    await server.aclose()
+    await worker
+
+
 if __name__ == "__main__":
+    if len(sys.argv) > 2:
+        sys.exit(asyncio.run(play(sys.argv[1:])))
     kind = sys.argv[1] if len(sys.argv) > 1 else "process"
     job = asyncio.run(run_job(server, kind, in_thread=kind == "thread"))
     print(json.dumps({"over": time.time(), "exit_code": job.exit_code, "pid": job.pid}), flush=True)

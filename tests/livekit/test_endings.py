@@ -32,6 +32,8 @@ from livekit.plugins.zelto._endings import ended_reason
         ("task_completed", None, None, "task-completed"),
         ("job_shutdown", None, None, "worker-shutdown"),
         ("something_new", None, None, "something_new"),
+        ("participant_disconnected", "job crashed", "CLIENT_INITIATED", "customer-ended-call"),
+        ("user_initiated", "user_initiated", None, "agent-ended-call"),
         (None, "parent process shutdown", None, "worker-shutdown"),
         (None, None, None, None),
     ],

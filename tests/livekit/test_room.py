@@ -27,9 +27,9 @@ def person(identity: str = "ada", kind: int = STANDARD, **more: Any) -> Any:
     return SimpleNamespace(identity=identity, kind=kind, **(defaults | more))
 
 
-def watched(*present: Any, linked: Any = None) -> tuple[Room, RoomWatch, list[Fact]]:
+def watched(*present: Any, room_io: Any = None) -> tuple[Room, RoomWatch, list[Fact]]:
     room, facts = Room(*present), list[Fact]()
-    watch = RoomWatch(facts.append, lambda: linked)
+    watch = RoomWatch(facts.append, lambda: room_io)
     watch.follow(room)
     watch.look_around()
     return room, watch, facts
@@ -101,10 +101,48 @@ def test_a_caller_from_the_web_is_known_by_identity():
 
 def test_the_participant_whom_the_session_listens_to_is_the_caller():
     ada = person("ada", name="Ada")
-    room, watch, facts = watched(person("supervisor", name="Eve"), ada, linked=ada)
+    room_io = SimpleNamespace(linked_participant=None)
+    room, watch, facts = watched(person("supervisor", name="Eve"), ada, room_io=room_io)
+    assert facts == [], "the session has not chosen yet"
+    room_io.linked_participant = ada
+    watch.look_around()
     assert customers(facts) == [(None, "Ada")]
     room.emit("participant_disconnected", person("supervisor"))
     assert watch.left_at is None
+
+
+def test_when_the_session_turns_to_somebody_else_nothing_of_the_first_one_is_left():
+    bob = person("bob", name="")
+    room_io = SimpleNamespace(
+        linked_participant=person("ada", SIP, name="Ada", attributes={"sip.callID": "SCL_1"})
+    )
+    room, watch, facts = watched(room_io=room_io)
+    room.emit("participant_disconnected", person("ada", SIP, disconnect_reason=1))
+    room_io.linked_participant = bob
+    watch.look_around()
+    assert (watch.left_at, watch.disconnect_reason) == (None, None)
+    assert customers(facts)[-1] == (None, None)
+    assert told(facts) == {"sip": None, "callerIdentity": "bob"}
+    room_io.linked_participant = None  # the session unlinks who left before we are told
+    room.emit("participant_disconnected", person("bob", disconnect_reason=12))
+    assert watch.disconnect_reason == "USER_REJECTED"
+
+
+def test_attributes_that_tell_nothing_new_make_no_facts():
+    caller = person(kind=SIP, name="Ada", attributes={"sip.phoneNumber": "+15550100"})
+    room, _, facts = watched(caller)
+    before = len(facts)
+    for number in range(100):
+        caller.attributes["cursor"] = str(number)
+        room.emit("participant_attributes_changed", ["cursor"], caller)
+    assert len(facts) == before
+
+
+def test_after_the_end_the_room_tells_nothing():
+    room, watch, facts = watched()
+    watch.stop()
+    room.emit("participant_connected", person("next", name="Next"))
+    assert facts == []
 
 
 def test_avatars_speak_for_the_agent_and_are_no_callers():

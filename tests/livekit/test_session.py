@@ -184,6 +184,14 @@ def test_a_call_without_a_word_has_no_transcript(played: dict[str, Stage]):
     assert "transcript" not in played["silent"].document
 
 
+def test_what_is_told_after_the_close_belongs_to_the_call_that_has_ended(
+    played: dict[str, Stage],
+):
+    (conversation,) = played["told_after_the_close"].conversations
+    assert conversation["endedReason"] == "customer-ended-call"
+    assert conversation["turns"][-1]["content"] == "Noted."
+
+
 def test_a_session_that_is_started_twice_is_two_calls(played: dict[str, Stage]):
     first, second = sorted(played["restarted"].conversations, key=lambda c: c["externalId"])
     assert (first["externalId"], second["externalId"]) == ("restarted", "restarted-2")

@@ -5,13 +5,29 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from livekit.agents import Agent, AgentSession, AgentTask, function_tool
+from livekit.agents import (
+    Agent,
+    AgentSession,
+    AgentTask,
+    ChatMessage,
+    __version__,
+    function_tool,
+)
 
 from demo_scripts import STORY, WEATHER
 from scripted import ScriptedCall
 
 from .speech import KIND, SAID
-from .stage import CallerLine, Play, Reply, Script, Stage, Truth, needs_prompts_in_history
+from .stage import (
+    CallerLine,
+    Play,
+    Reply,
+    Script,
+    Stage,
+    Truth,
+    UnsupportedError,
+    needs_prompts_in_history,
+)
 
 
 class Consent(AgentTask[bool]):
@@ -46,6 +62,8 @@ class Reception(Agent):
 
 async def agent_task(stage: Stage) -> None:
     """A task asks a question and gives the call back."""
+    if __version__ in ("1.5.0", "1.5.1"):
+        raise UnsupportedError("after a task, the model is asked twice")
     script = Script(
         lines=(CallerLine(3.0, 3.8, "Yes, of course."),),
         replies=(
@@ -93,6 +111,15 @@ async def restarted(stage: Stage) -> None:
     stage.truth = [Truth("user", "Please tell me a story."), Truth("assistant", STORY)]
 
 
+async def told_after_the_close(stage: Stage) -> None:
+    """Somebody's code adds a turn when the session has closed: it belongs to what has ended."""
+    session = await stage.voice(SAID, Agent(instructions=KIND))
+    await asyncio.sleep(1)
+    item = ChatMessage(role="assistant", content=["Noted."], id="noted")
+    session._conversation_item_added(item)
+    stage.truth.append(Truth("assistant", "Noted."))
+
+
 async def long_call(stage: Stage) -> None:
     """Two hundred turns in twenty minutes."""
     lines = tuple(CallerLine(6.0 * i + 1, 6.0 * i + 2, f"Question {i}.") for i in range(100))
@@ -102,5 +129,12 @@ async def long_call(stage: Stage) -> None:
 
 AGENTS: dict[str, Play] = {
     play.__name__: play
-    for play in (agent_task, agent_replaced, prompt_changed, restarted, long_call)
+    for play in (
+        agent_task,
+        agent_replaced,
+        prompt_changed,
+        restarted,
+        told_after_the_close,
+        long_call,
+    )
 }

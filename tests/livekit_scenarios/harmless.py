@@ -28,19 +28,19 @@ LONGEST = 600.0
 SHORT = Script(
     lines=(
         CallerLine(0.8, 1.2, "Weather please."),
-        CallerLine(2.9, 3.3, "Tell a story."),
-        CallerLine(4.6, 5.2, "Stop. My bill please."),
+        CallerLine(2.3, 2.6, "Tell a story."),
+        CallerLine(3.5, 4.1, "Stop. My bill please."),
     ),
     replies=(
         Reply(to="greet", text="Hello."),
         Reply(to="weather", tool="weather"),
-        Reply(to="sunny", text="It is sunny."),
+        Reply(to="sunny", text="Sunny."),
         Reply(to="story", text="Once upon a time there was a fox who could count to ten."),
-        Reply(to="bill please", tool="billing"),
-        Reply(to="transferred", text="One moment."),
+        Reply(to="bill please", text="Well.", tool="billing"),
+        Reply(to="transferred"),
         Reply(to="take over", text="Billing here."),
     ),
-    hang_up=7.6,
+    hang_up=5.6,
 )
 
 
@@ -99,7 +99,9 @@ async def play(
     """One call from the first word to its close."""
     trace = Trace(time.time())
     call = ScriptedCall(script, ctx, pauses=pauses)
-    session: AgentSession[None] = AgentSession(**call.session_kwargs())
+    known = call.session_kwargs()
+    known["turn_handling"]["endpointing"] = {"min_delay": 0.1}
+    session: AgentSession[None] = AgentSession(**known)
     trace.listen(session, "first", whole=False)
     beside.attached(session)
     trace.listen(session, "last")
@@ -161,7 +163,7 @@ async def _visit(ctx: JobContext) -> None:
     ):
         await asyncio.sleep(1)
         cast("Any", ctx.room).emit(name, *told)
-    await asyncio.sleep(5.0)
+    await asyncio.sleep(3.0)
     cast("Any", ctx.room).emit("disconnected", rtc.DisconnectReason.ROOM_DELETED)
 
 

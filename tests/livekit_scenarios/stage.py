@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
@@ -104,7 +105,7 @@ class Stage:
     def expected(self) -> list[Truth]:
         """Every turn that was, by its start."""
         every = [*self.truth, *(tool.turn() for tool in self.tools)]
-        return sorted(every, key=lambda turn: turn.start or 0.0)
+        return sorted(every, key=lambda turn: math.inf if turn.start is None else turn.start)
 
     def attach(self, session: AgentSession[Any], **options: Any) -> Call:
         """The one line under test; this scenario's name is the call's id."""

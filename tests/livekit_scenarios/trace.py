@@ -68,14 +68,15 @@ class Trace:
         Args:
             session: the one.
             place: which of its listeners this is.
-            whole: whether to note what the events hold, too.
+            whole: whether to note all of them, and what they hold.
         """
         for name in get_args(EventTypes):
 
             def heard(event: object, name: str = name) -> None:
                 self.note(f"{place} {name}", event if whole and name not in _FREQUENT else None)
 
-            session.on(name, heard)
+            if whole or name not in _FREQUENT:
+                session.on(name, heard)
 
     def listen_to_room(self, room: rtc.EventEmitter[Any]) -> None:
         """Note that participants come and go."""

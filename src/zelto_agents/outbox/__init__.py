@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field
 from typing import Any, Literal, Protocol
 
-from zelto_agents._record import record
+from zelto_agents._frozen import frozen
 from zelto_agents.contract import NATIVE_PROVIDERS
 from zelto_agents.fold import merged
 from zelto_agents.policy import Away
@@ -49,7 +49,7 @@ class OutboxFullError(OutboxError):
     """The outbox holds as much as it may; what it holds can still be delivered."""
 
 
-@record
+@frozen
 class Gatekeeper:
     """What this process can send with.
 
@@ -60,7 +60,7 @@ class Gatekeeper:
     agent_id: str | None = None
 
 
-@record
+@frozen
 class Gate:
     """Whether a base URL takes anything, as all processes together found out.
 
@@ -74,7 +74,7 @@ class Gate:
     key_mark: str | None = None
 
 
-@record
+@frozen
 class Put:
     """A document to be made durable as the newest revision of its delivery.
 
@@ -90,7 +90,7 @@ class Put:
     journal: str | None = None
 
 
-@record
+@frozen
 class Claim:
     """The right to send one revision, until the lease ends or another claim is made.
 
@@ -126,7 +126,7 @@ class Claim:
         return json.dumps(body, separators=(",", ":")).encode()
 
 
-@record
+@frozen
 class Outcome:
     """How a claim ends: the next state, when it is due again, and what was seen.
 
@@ -146,7 +146,7 @@ class Outcome:
     tried: bool = True
 
 
-@record
+@frozen
 class Delivery:
     """One delivery as the outbox knows it; times in seconds since the epoch, size in bytes."""
 
@@ -164,7 +164,7 @@ class Delivery:
     details: str
 
 
-@record
+@frozen
 class Stats:
     """What an outbox holds: how many in which state, and since when the oldest waits.
 
@@ -177,7 +177,7 @@ class Stats:
     waiting_since: float | None = None
 
 
-@record
+@frozen
 class Orphan:
     """The journal of a call whose process is gone; ``seen_at`` is when it was last known alive."""
 

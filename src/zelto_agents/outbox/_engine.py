@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from zelto_agents._record import record
+from zelto_agents._frozen import frozen
 from zelto_agents.outbox import (
     Claim,
     Delivery,
@@ -36,7 +36,7 @@ BEAT_EVERY = 10.0
 _T = TypeVar("_T")
 
 
-@record
+@frozen
 class Kept:
     """A delivery with its content, as it can be copied into another outbox."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import field, replace
 
-from zelto_agents._record import record
+from zelto_agents._frozen import frozen
 from zelto_agents.outbox import Gate, Gatekeeper, Outcome
 from zelto_agents.outbox import _statements as sql
 from zelto_agents.outbox._database import Database
@@ -17,7 +17,7 @@ FAILURES_THAT_CLOSE = 3
 LEADS = 15.0
 
 
-@record
+@frozen
 class Known:
     """The gate as it is stored, with who probes and who leads."""
 

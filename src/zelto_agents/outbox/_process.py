@@ -10,12 +10,12 @@ import sys
 import uuid
 from pathlib import Path
 
-from zelto_agents._record import record
+from zelto_agents._frozen import frozen
 
 __all__ = ["Process"]
 
 
-@record
+@frozen
 class Process:
     """One holder of leases; ``born`` tells a process from a later one with the same number.
 

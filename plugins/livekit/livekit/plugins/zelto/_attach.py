@@ -19,7 +19,7 @@ from .log import logger
 
 __all__ = ["attach"]
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _watches: weakref.WeakKeyDictionary[AgentSession[Any], SessionWatch] = weakref.WeakKeyDictionary()
 
 
@@ -62,23 +62,25 @@ def attach(
 
     Returns:
         The call, for what only your code knows: ``call.metadata({...})``, ``call.recording(url)``.
+        A session that is started again has another call: attach again, and that is returned.
     """
     try:
-        return _watched(
-            session,
-            ctx or _job.job_context(),
-            zelto or Zelto.shared(),
-            external_id,
-            agent_id=agent_id,
-            agent_uuid=agent_uuid,
-            agent_name=agent_name,
-            version=version,
-            system_prompt=system_prompt,
-            metadata=metadata,
-            customer=customer,
-            recording_url=recording_url,
-            redact=redact,
-        ).call
+        with _lock:
+            return _watched(
+                session,
+                ctx or _job.job_context(),
+                zelto or Zelto.shared(),
+                external_id,
+                agent_id=agent_id,
+                agent_uuid=agent_uuid,
+                agent_name=agent_name,
+                version=version,
+                system_prompt=system_prompt,
+                metadata=metadata,
+                customer=customer,
+                recording_url=recording_url,
+                redact=redact,
+            ).call
     except Exception as fault:  # noqa: BLE001 - the call comes first
         logger.error("attach failed (%s); this call is not collected", type(fault).__name__)
         return Call(external_id or "", time.time(), lambda _: None)
@@ -91,8 +93,7 @@ def _watched(
     external_id: str | None,
     **options: Any,
 ) -> SessionWatch:
-    with _lock:
-        known = _watches.get(session)
+    known = _watches.get(session)
     if known is not None:
         return known
     for name, version in _job.SDK.items():
@@ -110,7 +111,6 @@ def _watched(
         return call
 
     watch = SessionWatch(session, ctx, client, open_call)
-    with _lock:
-        _watches[session] = watch
+    _watches[session] = watch
     watch.start()
     return watch

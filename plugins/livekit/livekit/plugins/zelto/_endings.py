@@ -64,7 +64,8 @@ def ended_reason(
         shutdown: the reason that the job's shutdown callback was given.
         disconnect: the name of the caller's ``DisconnectReason``.
     """
-    if close == "error" or shutdown == "job crashed":
+    crashed = shutdown == "job crashed" and close != "participant_disconnected"
+    if close == "error" or crashed:
         return "agent-error"
     if disconnect:
         return _BY_DISCONNECT.get(disconnect, "customer-ended-call")

@@ -34,48 +34,64 @@ class RoomWatch:
 
     Args:
         add: where facts go.
-        linked: the participant whom the session listens to, once it has chosen one.
+        room_io: the session's, which chooses whom it listens to; None without one.
     """
 
     def __init__(
-        self, add: Callable[[Fact], None], linked: Callable[[], Any] = lambda: None
+        self, add: Callable[[Fact], None], room_io: Callable[[], Any] = lambda: None
     ) -> None:
         self.left_at: float | None = None
         """When the caller left, or the room was closed, in seconds since the epoch."""
         self.disconnect_reason: str | None = None
         self.room_gone = False
-        self.settled = False
-        """Whether the caller is known to be the one whom the session listens to."""
         self._add = add
-        self._linked = linked
+        self._room_io = room_io
         self._rooms: list[Any] = []
         self._caller: str | None = None
-        self._known: dict[str, str] = {}
+        self._known: dict[str, Any] = {}
 
     def follow(self, room: Any) -> None:
         """Subscribe to a room, once; a session may be in another one than its job."""
         if room is None or any(known is room for known in self._rooms):
             return
         self._rooms.append(room)
-        room.on("participant_connected", self._on_connected)
-        room.on("participant_attributes_changed", self._on_attributes)
-        room.on("participant_disconnected", self._on_disconnected)
-        room.on("disconnected", self._on_room_gone)
-
-    def reset(self) -> None:
-        """Begin anew, with another session in the same room."""
-        self.left_at = self.disconnect_reason = self._caller = None
-        self.settled = False
-        self._known = {}
+        for name, handler in self._handlers().items():
+            room.on(name, handler)
 
     @guarded
+    def stop(self) -> None:
+        """What the rooms tell from now on belongs to no call."""
+        rooms, self._rooms = self._rooms, []
+        for room in rooms:
+            for name, handler in self._handlers().items():
+                room.off(name, handler)
+
+    def _handlers(self) -> dict[str, Callable[..., None]]:
+        return {
+            "participant_connected": self._on_connected,
+            "participant_attributes_changed": self._on_attributes,
+            "participant_disconnected": self._on_disconnected,
+            "disconnected": self._on_room_gone,
+        }
+
+    def reset(self) -> None:
+        """Begin anew, with another session."""
+        self.left_at = self.disconnect_reason = self._caller = None
+        self.room_gone = False
+        self._known = {}
+
     def look_around(self) -> None:
-        """Those who were there before us cause no event; they are seen once we are connected."""
-        linked = self._linked()
+        """Those who were there before us cause no event, nor does the session's choice."""
+        linked = getattr(self._room_io(), "linked_participant", None)
+        if (linked is None and self._caller is None) or (
+            linked is not None and linked.identity != self._caller
+        ):
+            self._look_around(linked)
+
+    @guarded
+    def _look_around(self, linked: Any) -> None:
         if linked is not None:
-            self.settled = True
             self._meet(linked)
-        if self._caller is not None:
             return
         for room in self._rooms:
             for participant in list(getattr(room, "remote_participants", {}).values()):
@@ -114,19 +130,26 @@ class RoomWatch:
     def _meet(self, participant: Any) -> None:
         if not self._is_the_caller(participant):
             return
+        changed = self._caller not in (None, participant.identity)
+        if changed:  # what was known is of somebody else
+            self.left_at = self.disconnect_reason = None
         self._caller = participant.identity
         attributes = _attributes(participant)
         number = attributes.get("sip.phoneNumber")
         name = participant.name if isinstance(participant.name, str) else ""
         if name and number and number in name:  # LiveKit's default is "Phone +1..."
             name = ""
-        known = {"number": number or "", "name": name, **attributes}
+        before: dict[str, Any] = self._known.get("values", {})
+        values = (dict.fromkeys(before) if changed else before) | _described(
+            participant, attributes
+        )
+        known = {"number": number, "name": name or None, "values": values}
         if known == self._known:
             return
         self._known = known
-        if number or name:
+        if number or name or changed:
             self._add(CustomerKnown(at=time.time(), number=number, name=name or None))
-        if values := _described(participant, attributes):
+        if values:
             self._add(MetadataKnown(at=time.time(), values={"livekit": values}))
 
     def _is_the_caller(self, participant: Any) -> bool:
@@ -134,9 +157,13 @@ class RoomWatch:
             return False
         if "lk.publish_on_behalf" in _attributes(participant):  # an avatar
             return False
-        linked = self._linked()
-        wanted = self._caller if linked is None else linked.identity
-        return wanted in (None, participant.identity)
+        room_io = self._room_io()
+        linked = getattr(room_io, "linked_participant", None)
+        if linked is not None:
+            return bool(participant.identity == linked.identity)
+        if self._caller is None:
+            return room_io is None  # whom the session listens to, it says itself
+        return bool(participant.identity == self._caller)
 
 
 def _attributes(participant: Any) -> Mapping[str, str]:

@@ -59,10 +59,12 @@ class SessionWatch:
         self._ctx = ctx
         self._client = client
         self._open_call = open_call
-        self._room = RoomWatch(self._add, self._linked)
+        self._room = RoomWatch(self._add, self._room_io)
         self._speech = SpeechWatch(lambda: self._session, self._add)
         self._closed = asyncio.Event()
         self._close: Close | None = None
+        self._shutdown: str | None = None
+        self._started: Any = None
         self._began = False
         self._forget()
 
@@ -110,29 +112,32 @@ class SessionWatch:
         for fact in facts:
             self.call.add(fact)
 
-    def _linked(self) -> Any:
-        return getattr(getattr(self._session_ref(), "_room_io", None), "linked_participant", None)
+    def _room_io(self) -> Any:
+        return getattr(self._session_ref(), "_room_io", None)
 
     def _begin(self) -> None:
         """The true start, known from the first event on; a restart after a close is a new call."""
         if not self._began:
+            started = getattr(self._session, "_started_at", None)
             if self._close is not None:
+                if started == self._started:
+                    return  # an event that comes late belongs to what has ended
                 self._close = None
                 self._forget()
                 self._closed.clear()
                 self._room.reset()
                 self.call = self._open_call()
-            self._began = True
-            started = getattr(self._session, "_started_at", None)
+            self._began, self._started = True, started
+            if self._ctx is not None:
+                self._room.follow(self._ctx.room)
             if isinstance(started, float):
                 self.call.started_at = started
                 self._add(
                     CallStarted(at=started, external_id=self.call.external_id, provider="livekit")
                 )
             self._look_back()
-        if not self._room.settled:
-            self._room.follow(getattr(getattr(self._session, "_room_io", None), "_room", None))
-            self._room.look_around()
+        self._room.follow(getattr(self._room_io(), "_room", None))
+        self._room.look_around()
 
     @guarded
     def _on_item(self, event: Any) -> None:
@@ -223,22 +228,34 @@ class SessionWatch:
         self._tell_the_rest(event.created_at)
         # Within a job, its shutdown tells more a few milliseconds later.
         self._end(settled=self._ctx is None or reason not in _VAGUE)
+        self._room.stop()
         self._closed.set()
 
-    @guarded
     def _tell_the_rest(self, at: float) -> None:
-        """What is known of a session only once it is over."""
+        """What is known of a session only once it is over; none of it depends on the rest."""
+        for tell in (self._tell_usage, self._tell_prompts, self._tell_unfinished):
+            tell(at)
+
+    @guarded
+    def _tell_usage(self, at: float) -> None:
+        if self._heard_audio is False:
+            self._add(ChannelKnown(at=at, channel="text"))
+        self._add(*translate.usage(self._session, at))
+
+    @guarded
+    def _tell_prompts(self, _: float) -> None:
+        self._look_back()
+        self._add(*translate.prompt_changes(self._session, self.call.started_at))
+
+    @guarded
+    def _tell_unfinished(self, at: float) -> None:
         end = at if self._room.left_at is None else self._room.left_at
         if self._interim:  # nobody will finish it
             self._add_words(self._interim, at, end)
         self._speech.close(end)
-        if self._heard_audio is False:
-            self._add(ChannelKnown(at=at, channel="text"))
-        self._look_back()
-        self._add(*translate.usage(self._session, at))
-        self._add(*translate.prompt_changes(self._session, self.call.started_at))
 
-    def _end(self, *, shutdown: str | None = None, settled: bool = True) -> None:
+    def _end(self, *, settled: bool = True) -> None:
+        shutdown = self._shutdown
         close = self._close or Close.now("", time.time(), self._room)
         raw = {
             "closeReason": close.reason,
@@ -265,7 +282,8 @@ class SessionWatch:
                 except TimeoutError:
                     logger.warning("the session did not close in time; its call ends here")
             if self._tells_more(reason):
-                self._end(shutdown=reason)
+                self._shutdown = reason  # a session may close after that, however late
+                self._end()
             elif tags := verdict(self._ctx):
                 self._add(MetadataKnown(at=time.time(), values={"livekit": tags}))
             await self._client.aflush(max(0.1, budget - (time.monotonic() - started)))
@@ -277,7 +295,8 @@ class SessionWatch:
         close = self._close
         if close is None:
             return True  # a caller who hung up before the first event was a caller all the same
+        if time.time() - close.at > JUST_CLOSED:
+            return False
         if close.reason not in _VAGUE:
             return shutdown == "job crashed"
-        just_closed = time.time() - close.at < JUST_CLOSED
-        return just_closed and (shutdown != "room disconnected" or close.room_gone)
+        return shutdown != "room disconnected" or close.room_gone
