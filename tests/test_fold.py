@@ -353,3 +353,19 @@ def test_redaction_reaches_every_text_and_fails_closed():
     assert redacted(tool, hide).arguments == {"pin": ["***", 7]}
     assert redacted(user(1, "boom secret"), hide).text == "[redaction failed]"
     assert redacted(CallEnded(at=T), hide) == CallEnded(at=T)
+    tool = ToolStarted(at=T, id="c", name="f", arguments={"secret": 1})
+    assert redacted(tool, hide).arguments == {"***": 1}
+
+
+def test_redaction_leaves_our_own_words_and_structure_alone():
+    def mask(text: str) -> str:
+        return "X" * len(text)
+
+    said = user(1, "Hi", details={"latency": {"endToEnd": 0.5}})
+    assert redacted(said, mask) == user(1, "XX", details={"latency": {"endToEnd": 0.5}})
+    told = MetadataKnown(at=T, values={"livekit": {"roomName": "r"}})
+    assert redacted(told, mask).values == {"livekit": {"roomName": "X"}}
+    versions = MetadataKnown(at=T, values={"sdk": "1.8.9"}, technical=True)
+    assert redacted(versions, mask) is versions
+    assert redacted(CallEnded(at=T, reason="agent-error"), mask).reason == "agent-error"
+    assert redacted(CallEnded(at=T, reason="Ada hung up"), mask).reason == "X" * 11

@@ -111,10 +111,26 @@ class Work:
             call.dropped += 1
             self._trouble.problem("facts", "a call has too many facts; some are dropped")
             return
-        call.facts.append(redacted(fact, call.redact) if call.redact else fact)
+        call.facts.append(redacted(fact, self._told(call.redact)) if call.redact else fact)
         call.ended = call.ended or isinstance(fact, CallEnded)
         # What comes after the end makes another revision.
         (self._ended if call.ended else self._unwritten)[id(call)] = call
+
+    def _told(self, redact: Callable[[str], str]) -> Callable[[str], str]:
+        """The user's function; that it failed is said, and what it failed on is not."""
+
+        def told(text: str) -> str:
+            try:
+                return redact(text)
+            except Exception as fault:
+                self._trouble.problem(
+                    "redact",
+                    "redact failed (%s): what it was given is sent as [redaction failed]",
+                    type(fault).__name__,
+                )
+                raise
+
+        return told
 
     def commit(self) -> None:
         """Make the documents of calls that ended durable, and what is new of those that live."""

@@ -134,6 +134,8 @@ class Zelto:
             _check("recordingUrl", recording_url, "argument recording_url")
             call.recording(recording_url)
         if customer:
+            if not {"number", "name"} & customer.keys():
+                logger.error("customer has neither number nor name and is left out")
             call.customer(customer.get("number"), customer.get("name"))
 
     @guarded

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import Any, ClassVar, Literal, TypeVar
@@ -117,10 +118,14 @@ class CostKnown(Fact):
 
 @frozen_by_name
 class MetadataKnown(Fact):
-    """Free-form values, merged deeply into the document's ``metadata``."""
+    """Free-form values, merged deeply into the document's ``metadata``.
+
+    ``technical`` ones, such as versions, hold nothing that a ``redact`` function should see.
+    """
 
     SPOKEN = ("values",)
     values: Mapping[str, Any]
+    technical: bool = False
 
 
 @frozen_by_name
@@ -220,10 +225,11 @@ _F = TypeVar("_F", bound=Fact)
 def redacted(fact: _F, redact: Callable[[str], str]) -> _F:
     """The fact with every text that may be personal passed through ``redact``.
 
-    A ``redact`` that raises or returns no text costs the words, never the call.
+    A ``redact`` that raises or returns no text costs the words, never the call. Keys of
+    metadata are structure, and stay.
     """
 
-    def one(value: object) -> object:
+    def one(value: object, keys: bool = False) -> object:  # noqa: FBT001, FBT002 - recursive
         if isinstance(value, str):
             try:
                 changed: object = redact(value)
@@ -231,14 +237,18 @@ def redacted(fact: _F, redact: Callable[[str], str]) -> _F:
                 changed = None
             return changed if isinstance(changed, str) else "[redaction failed]"
         if isinstance(value, Mapping):
-            return {one(key): one(item) for key, item in value.items()}
+            return {one(key) if keys else key: one(item, keys) for key, item in value.items()}
         if isinstance(value, list | tuple):
-            return [one(item) for item in value]
+            return [one(item, keys) for item in value]
         return value
 
-    if not fact.SPOKEN:
+    if not fact.SPOKEN or getattr(fact, "technical", False):
         return fact
-    changes: dict[str, Any] = {name: one(getattr(fact, name)) for name in fact.SPOKEN}
+    if isinstance(fact, CallEnded) and re.fullmatch(r"[a-z]+(-[a-z]+)*", fact.reason or ""):
+        return fact  # a word of the vocabulary
+    changes: dict[str, Any] = {
+        name: one(getattr(fact, name), name in ("arguments", "result")) for name in fact.SPOKEN
+    }
     return dataclasses.replace(fact, **changes)
 
 

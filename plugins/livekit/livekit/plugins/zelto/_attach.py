@@ -106,7 +106,8 @@ def _watched(
             wanted = _job.external_id(ctx)
         else:  # each run of a session is a call of its own, and needs an id of its own
             wanted = external_id if run == 1 else f"{external_id}-{run}"
-        call = client.call(wanted, provider="livekit", **options)
+        of_this_run = options if run == 1 else options | {"recording_url": None}
+        call = client.call(wanted, provider="livekit", **of_this_run)
         _job.introduce(call, ctx)
         return call
 

@@ -44,7 +44,8 @@ def external_id(ctx: JobContext | None) -> str:
 
 def introduce(call: Call, ctx: JobContext | None) -> None:
     """Tell the call what its job knows from the first moment on."""
-    values: dict[str, Any] = {"zelto": {"sdk": SDK}}
+    sdk = {"zelto": {"sdk": SDK}}
+    call.add(MetadataKnown(at=call.started_at, values=sdk, technical=True))
     if ctx is not None:
         job = ctx.job
         known = {
@@ -56,10 +57,10 @@ def introduce(call: Call, ctx: JobContext | None) -> None:
             "deployment": getattr(job, "deployment", ""),
         }
         # The console's room is made of mocks.
-        values["livekit"] = {k: v for k, v in known.items() if v and isinstance(v, str)}
+        values = {k: v for k, v in known.items() if v and isinstance(v, str)}
+        call.add(MetadataKnown(at=call.started_at, values={"livekit": values}))
         if name := job.agent_name:
             call.add(AgentKnown(at=call.started_at, external_id=name, name=name))
-    call.add(MetadataKnown(at=call.started_at, values=values))
 
 
 @guarded
