@@ -8,12 +8,15 @@ RUN := $(UV) run --no-sync
 export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON := $(shell $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null)
 unexport VIRTUAL_ENV
+# The releases of livekit-agents that `make test-matrix` plays: the oldest, one of each line, the locked.
+VERSIONS ?= 1.5.0 1.5.17 1.6.10 1.7.1 1.8.9
 
-.PHONY: help demo test lint typecheck build bench format chromium postgresql clean
+.PHONY: help demo test test-matrix lint typecheck build bench format chromium postgresql livekit-server clean
 
 help:
 	@echo "make demo       a voice call, two text chats and an outage, on a page of your own"
 	@echo "make test       the whole test suite"
+	@echo "make test-matrix  the LiveKit tests against several versions of livekit-agents"
 	@echo "make lint | typecheck | build | bench | format | clean"
 
 $(UV):
@@ -31,8 +34,11 @@ $(UV):
 demo: .venv/.ready
 	@$(RUN) python examples/worker/demo.py $(if $(ONCE),--once)
 
-test: .venv/.ready chromium postgresql
+test: .venv/.ready chromium postgresql livekit-server
 	$(RUN) pytest -n auto --dist loadfile $(ARGS)
+
+test-matrix: $(UV)
+	@$(PYTHON) tests/matrix.py $(VERSIONS) -- -n auto --dist loadfile $(or $(ARGS),tests/livekit)
 
 lint: .venv/.ready
 	$(RUN) ruff check .
@@ -82,6 +88,11 @@ postgresql:
 			echo "the tests on PostgreSQL are skipped without it; to run them, first run:"; \
 			echo "    sudo apt-get update && sudo apt-get install -y postgresql"; \
 		fi; }
+
+# Calls over WebRTC are tested on a real server. It is built here where there is Go; without it,
+# those tests are skipped.
+livekit-server:
+	@scripts/livekit-server
 
 clean:
 	rm -rf .venv .tools dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -6,6 +6,13 @@ from livekit.plugins import zelto
 session = AgentSession(...)
 zelto.attach(session, agent_id="support")
 ```
+
+And one line after ``AgentServer()`` lets the worker deliver while no call is on:
+
+```python
+server = AgentServer()
+zelto.install(server)
+```
 """
 
 from __future__ import annotations
@@ -15,10 +22,11 @@ import threading
 from livekit.agents import Plugin
 
 from ._attach import attach
+from ._install import install
 from .log import logger
 from .version import __version__
 
-__all__ = ["__version__", "attach"]
+__all__ = ["__version__", "attach", "install"]
 
 
 class ZeltoPlugin(Plugin):
