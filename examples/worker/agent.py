@@ -11,11 +11,14 @@ from __future__ import annotations
 import asyncio
 
 from livekit.agents import Agent, AgentServer, AgentSession, JobContext, cli, function_tool
+from livekit.agents.beta.tools import EndCallTool
 from livekit.plugins import zelto
 
 import models
 
-server = AgentServer()
+# Calls may last ten minutes after SIGTERM; "In production" in README.md has the sums.
+server = AgentServer(drain_timeout=600, shutdown_process_timeout=30)
+zelto.install(server)
 
 
 class Support(Agent):
@@ -26,7 +29,8 @@ class Support(Agent):
             instructions=(
                 "You are the support agent of Acme. You speak on the telephone: answer in one or "
                 "two short sentences, without markup. Look the weather up, never guess it."
-            )
+            ),
+            tools=[EndCallTool()],
         )
 
     async def on_enter(self) -> None:
@@ -56,7 +60,8 @@ class Billing(Agent):
         super().__init__(
             instructions=(
                 "You are the billing agent of Acme. The last bill of every caller was 40 dollars."
-            )
+            ),
+            tools=[EndCallTool()],
         )
 
     async def on_enter(self) -> None:
@@ -64,7 +69,7 @@ class Billing(Agent):
         self.session.generate_reply(instructions="You take over: say what the last bill was.")
 
 
-@server.rtc_session()
+@server.rtc_session(agent_name="support")
 async def entrypoint(ctx: JobContext) -> None:
     """Answer one call."""
     call = models.scripted_call(ctx)  # None as soon as there are keys

@@ -43,5 +43,10 @@ BILLING = Script(
     hang_up=17.2,
 )
 
-SCRIPTS = {"weather": WEATHER, "billing": BILLING}
+FAREWELL = Script(
+    lines=(CallerLine(4.2, 5.6, "No thanks, please hang up."),),
+    replies=(GREETING, GOODBYE, Reply(to="hang up", tool="end_call")),
+)
+
+SCRIPTS = {"weather": WEATHER, "billing": BILLING, "farewell": FAREWELL}
 """The scripts by the name of the room that they are played in; the first is the default."""

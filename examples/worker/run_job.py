@@ -1,6 +1,6 @@
 """Run one job of the worker to its end, in a real job process, without a LiveKit server.
 
-python run_job.py [room]     # the room names the script: weather (default) or billing
+python run_job.py [room]     # the room names the script: weather (default), billing or farewell
 """
 
 from __future__ import annotations
