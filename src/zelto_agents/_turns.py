@@ -158,9 +158,11 @@ class _Claims:
         pairs = [(fact, self._timed(fact)) for fact in said]
         self._split(pairs)
         late = [(turn, heard) for fact, (turn, heard) in pairs if heard is not None]
-        self._time(late)
+        self._time([one for one in late if one[0].content.strip()])
         left = [(_uncommitted(words), [words]) for words in self._words_left()]
         self._time(left)
+        # A message without text takes its noise, but never the speech of a turn.
+        self._time([one for one in late if not one[0].content.strip()])
         return [turn for _, (turn, _) in pairs] + [turn for turn, _ in left]
 
     def _timed(self, fact: TurnSaid) -> tuple[Turn, list[WordsHeard] | None]:

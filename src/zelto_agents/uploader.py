@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import platform
+import sys
 from collections.abc import Mapping
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, cast
 
 import anyio
 from pydantic import SecretStr
@@ -32,6 +34,21 @@ def user_agent(hosts: Mapping[str, str] | None = None) -> str:
     return " ".join(f"{name}/{number}" for name, number in {**parts, **(hosts or {})}.items())
 
 
+def _import_httpx() -> ModuleType:
+    """Httpx without its command line, which would bring rich and pygments: 6 MB in every job.
+
+    It provides for that itself, where the packages of the command line are not installed.
+    """
+    if "httpx" in sys.modules:
+        return sys.modules["httpx"]
+    sys.modules["httpx._main"] = cast("ModuleType", None)
+    try:
+        import httpx
+    finally:
+        del sys.modules["httpx._main"]
+    return httpx
+
+
 class Uploader:
     """Sends bodies to one base URL with one key; belongs to the event loop that made it.
 
@@ -53,8 +70,7 @@ class Uploader:
         agent: str,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        import httpx
-
+        httpx = _import_httpx()
         self._unsent = (
             httpx.ConnectError,
             httpx.ConnectTimeout,

@@ -230,7 +230,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "import_time": import_time,
 }
 # Each is a module beside this one, with ``main``.
-PROOFS = ("faults", "crash", "fleet", "linear")
+PROOFS = ("faults", "crash", "fleet", "linear", "livekit", "overhead")
 
 
 def _figure(key: str, value: float) -> str:

@@ -163,7 +163,7 @@ async def _visit(ctx: JobContext) -> None:
     ):
         await asyncio.sleep(1)
         cast("Any", ctx.room).emit(name, *told)
-    await asyncio.sleep(3.0)
+    await asyncio.sleep(2.65)
     cast("Any", ctx.room).emit("disconnected", rtc.DisconnectReason.ROOM_DELETED)
 
 

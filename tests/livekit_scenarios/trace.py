@@ -20,6 +20,10 @@ GRAIN = 1e-5
 _RANDOM = re.compile(r"\b[a-zA-Z]+_[0-9a-f]{8,}|\b[0-9a-f]{8}-[0-9a-f-]{27}|\b0x[0-9a-f]+")
 # Five a second; what they come to is noted at the end.
 _FREQUENT = ("metrics_collected", "session_usage_updated")
+_PROBE = rtc.EventEmitter[str]()
+_PROBE.on("any", lambda: None)
+# Before livekit-agents 1.8, listeners are called in no particular order.
+_ORDERED = isinstance(_PROBE._events["any"], dict)
 _EVENTS_OF_A_ROOM = (
     "participant_connected",
     "participant_attributes_changed",
@@ -70,6 +74,8 @@ class Trace:
             place: which of its listeners this is.
             whole: whether to note all of them, and what they hold.
         """
+        if not (whole or _ORDERED):
+            return
         for name in get_args(EventTypes):
 
             def heard(event: object, name: str = name) -> None:
