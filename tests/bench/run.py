@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import importlib
 import json
+import os
 import re
 import statistics
 import subprocess
@@ -207,11 +208,19 @@ def import_time() -> dict[str, Any]:
         "import livekit.plugins.zelto; print(time.perf_counter() - before)"
     )
     command = [sys.executable, "-c", code]
-    samples = [
-        float(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
-        for _ in range(7)
-    ]
-    return {"median_ms": round(statistics.median(samples) * 1e3, 1)}
+    with tempfile.TemporaryDirectory() as folder:
+        environment = os.environ | {"PYTHONPYCACHEPREFIX": folder}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        samples = [
+            float(
+                subprocess.run(
+                    command, env=environment, capture_output=True, check=True, text=True
+                ).stdout
+            )
+            for _ in range(8)
+        ]
+    # The first one compiles, as pip does when it installs a wheel.
+    return {"median_ms": round(statistics.median(samples[1:]) * 1e3, 1)}
 
 
 def enqueue() -> dict[str, Any]:
