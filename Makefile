@@ -11,6 +11,9 @@ unexport VIRTUAL_ENV
 # The releases of livekit-agents that `make test-matrix` plays: the oldest, one of each line, the locked.
 VERSIONS ?= 1.5.0 1.5.17 1.6.10 1.7.1 1.8.9
 
+# Most tests wait more than they compute.
+AT_ONCE := -n $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --dist loadfile
+
 .PHONY: help demo test test-matrix lint typecheck build bench format chromium postgresql livekit-server clean
 
 help:
@@ -35,10 +38,15 @@ demo: .venv/.ready
 	@$(RUN) python examples/worker/demo.py $(if $(ONCE),--once)
 
 test: .venv/.ready chromium postgresql livekit-server
-	$(RUN) pytest -n auto --dist loadfile $(ARGS)
+ifdef ARGS
+	$(RUN) pytest $(AT_ONCE) $(ARGS)
+else
+	$(RUN) pytest $(AT_ONCE) --ignore=tests/live
+	$(RUN) pytest tests/live  # by itself: these calls run in real time
+endif
 
 test-matrix: $(UV)
-	@$(PYTHON) tests/matrix.py $(VERSIONS) -- -n auto --dist loadfile $(or $(ARGS),tests/livekit)
+	@$(PYTHON) tests/matrix.py $(VERSIONS) -- $(AT_ONCE) $(or $(ARGS),tests/livekit)
 
 lint: .venv/.ready
 	$(RUN) ruff check .

@@ -13,7 +13,7 @@ from typing import Any
 from livekit.agents import JobContext
 
 from demo_scripts import SCRIPTS, WEATHER
-from scripted import ScriptedCall
+from scripted.livekit import ScriptedCall
 
 KEYS = {
     "openai": "OPENAI_API_KEY",

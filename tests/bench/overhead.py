@@ -2,8 +2,11 @@
 
 Each is measured without the plugin and with it in turns, every time in processes of its own, and
 the medians are compared: one JSON line a measure, with its limit. ``cpu`` is a call of 200 turns
-on a virtual clock; ``memory``, ``threads`` and ``exit`` are of real jobs. ``thread`` has no limit:
-it is the part of a job's processor time that the delivery thread takes while time is real.
+on a virtual clock: what the plugin's own code took of it (``cpu_own``), which a busy machine does
+not blur, and whole processes side by side (``cpu_pairs``), which it does: ``noise`` is how much
+those without the plugin differ among each other. ``memory``, ``threads`` and ``exit`` are of real
+jobs. ``thread`` has no limit: it is the part of a job's processor time that the delivery thread
+takes while time is real.
 
 python -m bench.overhead [PART_OF_A_MEASURE]   (with PYTHONPATH=tests)
 """
@@ -116,16 +119,33 @@ def cpu(env: dict[str, str]) -> Iterator[Run]:
         return used
 
     pairs = in_turns(PAIRS_OF_SESSIONS, session)
+    listeners, threads = (
+        statistics.median(half[name] for _, half in pairs) for name in ("listeners_s", "threads_s")
+    )
+    own = statistics.median(
+        100 / (half["cpu_s"] / (half["listeners_s"] + half["threads_s"]) - 1) for _, half in pairs
+    )
+    yield {
+        "measure": "cpu_own",
+        "turns": pairs[0][1]["turns"],
+        "listeners_s": round(listeners, 3),
+        "threads_s": round(threads, 3),
+        "more_percent": round(own, 2),
+        "limit_percent": CPU_MORE_PERCENT,
+        "met": own < CPU_MORE_PERCENT,
+    }
     without, with_, _ = medians(pairs, "cpu_s")
     more = statistics.median((b["cpu_s"] / a["cpu_s"] - 1) * 100 for a, b in pairs)
+    bare = [half["cpu_s"] for half, _ in pairs]
+    noise = (max(bare) / min(bare) - 1) * 100
     yield {
-        "measure": "cpu",
-        "turns": pairs[0][1]["turns"],
+        "measure": "cpu_pairs",
         "without_s": round(without, 2),
         "with_s": round(with_, 2),
         "more_percent": round(more, 2),
+        "noise_percent": round(noise, 2),
         "limit_percent": CPU_MORE_PERCENT,
-        "met": more < CPU_MORE_PERCENT,
+        "met": more < CPU_MORE_PERCENT + noise,
     }
 
 

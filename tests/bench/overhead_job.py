@@ -23,7 +23,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "worker"))
 from livekit.agents import Agent, AgentServer, AgentSession, JobContext
 
 from run_job import run_job
-from scripted import CallerLine, Reply, Script, ScriptedCall
+from scripted import CallerLine, Reply, Script
+from scripted.livekit import ScriptedCall
 
 PLUGIN = bool(os.environ.get("WITH_PLUGIN"))
 if PLUGIN:

@@ -10,7 +10,8 @@ from typing import Any
 from livekit import rtc
 
 from live.server import LiveServer
-from scripted.audio import is_loud, voice
+from scripted.livekit.audio import is_loud
+from scripted.sound import voice
 
 RATE = 48_000
 FRAME = 0.02
@@ -70,7 +71,7 @@ class Caller:
         self._put_out = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._sounds = (0.0, 0.0)
-        self._speaks = False
+        self._speaks = self._has_spoken = False
         self._to_say = 0.0
         self._line_said = asyncio.Event()
 
@@ -89,18 +90,18 @@ class Caller:
         self._line_said.clear()
         self._to_say = seconds
         await asyncio.wait_for(self._line_said.wait(), PATIENCE)
-        self._sounds = (0.0, 0.0)  # what sounded late of the turn before is no answer
+        self._listen_anew()  # what sounded late of the turn before is no answer
 
     async def write(self, text: str) -> None:
         """Type something, as into the chat of a web page."""
-        self._sounds = (0.0, 0.0)
+        self._listen_anew()
         await self._room.local_participant.send_text(text, topic="lk.chat")
 
     async def hears(self) -> tuple[float, float]:
         """Wait until the agent has spoken and is silent again; its first and last sound."""
         await until(self._heard_out, "the agent did not speak, or did not stop")
         heard = self._sounds
-        self._sounds = (0.0, 0.0)
+        self._listen_anew()
         return heard
 
     async def hears_part(self, seconds: float = 0.8) -> None:
@@ -110,14 +111,18 @@ class Caller:
         )
 
     def _heard_out(self) -> bool:
-        silent = not self._speaks and time.time() - self._sounds[1] > PAUSE
-        return bool(self._sounds[0]) and silent
+        silent = bool(self._sounds[0]) and time.time() - self._sounds[1] > PAUSE
+        return silent and (self._has_spoken or self._alone())
+
+    def _listen_anew(self) -> None:
+        self._sounds, self._has_spoken = (0.0, 0.0), False
 
     async def is_alone(self) -> None:
         """Wait until nobody else is in the room, or the room is gone."""
-        await until(
-            lambda: self._put_out.is_set() or not self._room.remote_participants, "somebody stays"
-        )
+        await until(self._alone, "somebody stays")
+
+    def _alone(self) -> bool:
+        return self._put_out.is_set() or not self._room.remote_participants
 
     async def is_put_out(self) -> None:
         """Wait until the server has ended it for us."""
@@ -150,8 +155,9 @@ class Caller:
         self._sounds = (self._sounds[0] or now, now)
 
     def _on_state(self, _changed: object, agent: rtc.Participant) -> None:
-        """The agent says of itself whether it is speaking."""
-        self._speaks = agent.attributes.get("lk.agent.state") == "speaking"
+        """The agent says of itself whether it is speaking; a pause is not yet the end of it."""
+        before, self._speaks = self._speaks, agent.attributes.get("lk.agent.state") == "speaking"
+        self._has_spoken = self._has_spoken or (before and not self._speaks)
 
     async def _speak(self, source: rtc.AudioSource) -> None:
         """Sends frame after frame, silence too; the queue of the source sets the pace."""

@@ -12,9 +12,9 @@ from livekit import rtc
 from livekit.agents import LanguageCode, stt
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS
 
-from scripted import ScriptedSTT
-from scripted.audio import is_loud
-from scripted.hearing import FINAL_DELAY, MIN_SPEECH
+from scripted.livekit import ScriptedSTT
+from scripted.livekit.audio import is_loud
+from scripted.livekit.hearing import FINAL_DELAY, MIN_SPEECH
 
 
 class LineSTT(ScriptedSTT):

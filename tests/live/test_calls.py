@@ -17,9 +17,9 @@ from zelto_agents.receiver import RunningReceiver
 GREETING, ANSWER = "Hello, how can I help you?", "It is sunny and warm in Paris."
 # Seconds. Sound is on its way through the codec, the server and the jitter buffers; the agent
 # learns of a hang-up from the server.
-ON_ITS_WAY, TOLD = 0.3, 0.5
-# How many calls two cores carry.
-AT_ONCE = 3
+ON_ITS_WAY, TOLD = 0.3, 1.0
+# How many calls two cores carry with time to spare.
+AT_ONCE = 2
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,8 @@ from livekit.agents.beta.tools import EndCallTool
 from livekit.plugins import zelto
 
 from live.hearing import LineSTT
-from scripted import Reply, Script, ScriptedCall
+from scripted import Reply, Script
+from scripted.livekit import ScriptedCall
 
 FOLDER = Path(os.environ["LIVE_FOLDER"])
 GOODBYE = "Goodbye, and thank you for calling."

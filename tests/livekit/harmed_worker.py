@@ -23,7 +23,8 @@ from livekit.plugins.zelto import _install
 
 from harming import functions_of, hanging, hurt, plugin_modules, raising
 from run_job import run_job
-from scripted import CallerLine, Reply, Script, ScriptedCall
+from scripted import CallerLine, Reply, Script
+from scripted.livekit import ScriptedCall
 from zelto_agents._work import Work
 
 SCRIPT = Script(

@@ -21,7 +21,8 @@ from livekit.agents import Agent, AgentServer, AgentSession, JobContext, cli
 from livekit.plugins import zelto
 
 from run_job import run_job
-from scripted import Script, ScriptedCall
+from scripted import Script
+from scripted.livekit import ScriptedCall
 
 SECONDS = float(os.environ.get("CALL_SECONDS", "0"))
 # Nobody listens there: the worker goes on trying to register.

@@ -26,7 +26,8 @@ from livekit.agents import Agent, AgentServer, AgentSession, APIStatusError, Job
 from livekit.plugins import zelto
 
 from run_job import run_job
-from scripted import CallerLine, Reply, Script, ScriptedCall, ScriptedLLM
+from scripted import CallerLine, Reply, Script
+from scripted.livekit import ScriptedCall, ScriptedLLM
 
 SCRIPT = Script(replies=(Reply(to="greet", text="Hello."),), hang_up=2.0)
 # Nobody hangs up: the agent's side ends the call.

@@ -15,7 +15,7 @@ from livekit.agents import (
 )
 
 from demo_scripts import STORY, WEATHER
-from scripted import ScriptedCall
+from scripted.livekit import ScriptedCall
 
 from .speech import KIND, SAID
 from .stage import (

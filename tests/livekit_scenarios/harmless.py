@@ -17,7 +17,8 @@ from livekit.protocol import models
 import virtual_time
 from agent import Support
 from demo_scripts import BILLING, WEATHER
-from scripted import CallerLine, Reply, Script, ScriptedCall
+from scripted import CallerLine, Reply, Script
+from scripted.livekit import ScriptedCall
 
 from .trace import Trace
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from livekit.agents import Agent, AgentSession, StopResponse, __version__, llm, tts
 
-from scripted import ScriptedLLM, ScriptedTTS
+from scripted.livekit import ScriptedLLM, ScriptedTTS
 
 from .speech import KIND, SAID, STORY, TALE
 from .stage import CallerLine, Play, Reply, Script, Stage

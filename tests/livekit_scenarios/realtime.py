@@ -9,7 +9,7 @@ from livekit.agents import Agent, AgentSession, function_tool
 from livekit.agents.voice import agent_activity
 
 from demo_scripts import GREETING, STORY
-from scripted import ScriptedTTS
+from scripted.livekit import ScriptedTTS
 
 from .realtime_answer import BREAK
 from .realtime_hearing import CALL, HEARING, KIND, Greeter, converse, without_words

@@ -16,8 +16,8 @@ from livekit.agents.metrics import RealtimeModelMetrics
 from livekit.agents.metrics.base import Metadata
 
 from scripted import Reply
-from scripted.answering import CHARACTERS_PER_SECOND, SAMPLE_RATE
-from scripted.audio import voice
+from scripted.livekit.answering import CHARACTERS_PER_SECOND, SAMPLE_RATE
+from scripted.sound import voice
 
 __all__ = ["BREAK", "FIRST_SOUND", "Response", "known_to"]
 

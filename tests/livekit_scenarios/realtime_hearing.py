@@ -7,7 +7,7 @@ from typing import Any
 from livekit.agents import NOT_GIVEN, Agent, llm
 
 from demo_scripts import GREETING
-from scripted import ScriptedVAD
+from scripted.livekit import ScriptedVAD
 
 from .realtime_answer import FIRST_SOUND
 from .realtime_model import ScriptedRealtimeModel, Server

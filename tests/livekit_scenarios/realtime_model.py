@@ -17,7 +17,7 @@ from livekit.agents import llm, utils
 from livekit.agents.types import NOT_GIVEN, NotGivenOr
 
 from scripted import CallerLine, Reply, Script
-from scripted.audio import heard_line, is_loud
+from scripted.livekit.audio import heard_line, is_loud
 
 from .realtime_answer import Response, known_to
 

@@ -11,9 +11,9 @@ from livekit.agents.voice.room_io import RoomIO
 
 from agent import Support
 from demo_scripts import BILLING, WEATHER
-from scripted import ScriptedCall, ScriptedSTT
-from scripted.audio import is_loud
-from scripted.hearing import FINAL_DELAY
+from scripted.livekit import ScriptedCall, ScriptedSTT
+from scripted.livekit.audio import is_loud
+from scripted.livekit.hearing import FINAL_DELAY
 
 from .stage import (
     CallerLine,
@@ -322,7 +322,7 @@ async def noise_alone(stage: Stage) -> None:
 async def unheard_by_vad(stage: Stage) -> None:
     """Words that the voice detection missed: their times are those of the transcripts."""
     stage.tolerance += 0.4
-    from scripted import ScriptedVAD
+    from scripted.livekit import ScriptedVAD
 
     class Deaf(ScriptedVAD):
         def stream(self) -> Any:

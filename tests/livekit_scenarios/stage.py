@@ -15,7 +15,8 @@ from typing import Any
 from livekit.agents import Agent, AgentSession
 from livekit.plugins import zelto
 
-from scripted import CallerLine, Reply, Script, ScriptedCall, Spoken
+from scripted import CallerLine, Reply, Script, Spoken
+from scripted.livekit import ScriptedCall
 from zelto_agents import Call, Zelto
 
 __all__ = ["CallerLine", "Play", "Ran", "Reply", "Script", "Stage", "Truth", "UnsupportedError"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from livekit.agents import Agent, RunContext, ToolError, function_tool, llm
 
-from scripted import ScriptedLLM
+from scripted.livekit import ScriptedLLM
 
 from .stage import CallerLine, Play, Ran, Reply, Script, Stage, UnsupportedError
 

@@ -11,8 +11,9 @@ from livekit.agents.types import (
     NotGivenOr,
 )
 
+from scripted.script import CallerLine
+
 from .audio import heard_line, is_loud
-from .script import CallerLine
 
 MIN_SPEECH = 0.06
 """Seconds of sound that make a start of speech."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -13,7 +12,8 @@ from functools import lru_cache
 from livekit import rtc
 from livekit.agents.voice import io
 
-from .script import CallerLine, Spoken
+from scripted.script import CallerLine, Spoken
+from scripted.sound import voice
 
 SAMPLE_RATE = 16_000
 FRAME = 0.02
@@ -21,21 +21,6 @@ FRAME = 0.02
 _SAMPLES = int(SAMPLE_RATE * FRAME)
 _LOUD = 500
 _LINE, _POSITION = "scripted.line", "scripted.position"
-
-
-@lru_cache
-def _syllable(sample_rate: int) -> array[int]:
-    """A fifth of a second of a voice-like hum; the framework times captions by its rhythm."""
-    count = sample_rate // 5
-    swell = (0.4 + 0.6 * math.sin(math.pi * i / count) ** 2 for i in range(count))
-    hum = (math.sin(2 * math.pi * 200 * i / sample_rate) for i in range(count))
-    return array("h", (int(3000 * loud * wave) for loud, wave in zip(swell, hum, strict=True)))
-
-
-def voice(seconds: float, sample_rate: int) -> bytes:
-    """Return the sound of someone speaking, as 16-bit mono samples."""
-    sound = _syllable(sample_rate) * math.ceil(seconds * 5)
-    return sound[: int(seconds * sample_rate)].tobytes()
 
 
 @lru_cache(maxsize=2)

@@ -15,8 +15,8 @@ from livekit.agents.types import (
     NotGivenOr,
 )
 
-from .audio import voice
-from .script import Reply, Script
+from scripted.script import Reply, Script
+from scripted.sound import voice
 
 CHARACTERS_PER_SECOND = 14.0
 """How fast the scripted voice speaks."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from livekit import rtc
 
-from .script import Caller
+from scripted.script import Caller
 
 
 class ScriptedParticipant:

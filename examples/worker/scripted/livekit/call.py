@@ -12,11 +12,12 @@ from livekit import rtc
 from livekit.agents import AgentSession, CloseEvent, JobContext
 from livekit.agents.voice.transcription import TranscriptSynchronizer
 
+from scripted.script import Script, Spoken
+
 from .answering import ScriptedLLM, ScriptedTTS
 from .audio import Loudspeaker, Microphone
 from .hearing import ScriptedSTT, ScriptedVAD
 from .room import ScriptedRoom
-from .script import Script, Spoken
 
 
 class ScriptedCall:
