@@ -45,12 +45,18 @@ def _shifted(real: Callable[[], float]) -> Callable[[], float]:
     return clock
 
 
+def _in_nanoseconds(clock: Callable[[], float]) -> Callable[[], int]:
+    return lambda: round(clock() * 1e9)
+
+
 if "livekit.agents" in sys.modules:
     raise ImportError("virtual_time comes too late: livekit-agents has kept the real clock")
 _imported = time.perf_counter()
 _now = time.perf_counter
 for _name in ("time", "monotonic", "perf_counter"):
-    setattr(time, _name, _shifted(getattr(time, _name)))
+    _clock = _shifted(getattr(time, _name))
+    setattr(time, _name, _clock)
+    setattr(time, f"{_name}_ns", _in_nanoseconds(_clock))
 
 
 class _Selector(selectors.DefaultSelector):

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from livekit_scenarios import SCENARIOS, Stage, play
-
-
-class Played(dict[str, Stage]):
-    """Stages by name; who asks for one that this version of LiveKit cannot play is skipped."""
-
-    def __getitem__(self, name: str) -> Stage:
-        stage = super().__getitem__(name)
-        if stage.unsupported:
-            pytest.skip(stage.unsupported)
-        return stage
+from livekit_scenarios import SCENARIOS, Stage
+from truth import Played, play
 
 
 @pytest.fixture(scope="session")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
+def played(tmp_path_factory: pytest.TempPathFactory) -> Played[Stage]:
     """Every scenario, by name."""
-    stages = play(SCENARIOS, tmp_path_factory.mktemp("livekit"))
-    return Played((stage.name, stage) for stage in stages)
+    scenes = play(Stage, SCENARIOS, tmp_path_factory.mktemp("livekit"))
+    return Played((scene.name, scene) for scene in scenes)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from livekit_scenarios import SCENARIOS, Stage, compare
+from livekit_scenarios import SCENARIOS, Stage
+from truth import compare
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
-import math
-import time
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from livekit.agents import Agent, AgentSession
 from livekit.plugins import zelto
 
-from scripted import CallerLine, Reply, Script, Spoken
+import truth
+from scripted import CallerLine, Reply, Script
 from scripted.livekit import ScriptedCall
-from zelto_agents import Call, Zelto
+from truth import Ran, Scene, Truth, UnsupportedError
+from zelto_agents import Call
 
 __all__ = ["CallerLine", "Play", "Ran", "Reply", "Script", "Stage", "Truth", "UnsupportedError"]
-
-
-class UnsupportedError(Exception):
-    """This version of LiveKit cannot do what the scenario is about; says what it lacks."""
 
 
 def needs_prompts_in_history(session: AgentSession[Any]) -> None:
@@ -36,77 +28,8 @@ def needs_prompts_in_history(session: AgentSession[Any]) -> None:
         raise UnsupportedError("the history has no prompts")
 
 
-@dataclass
-class Truth:
-    """A turn as it really was; seconds since the epoch, none where nothing was spoken."""
-
-    role: str
-    text: str
-    start: float | None = None
-    end: float | None = None
-    interrupted: bool = False
-
-
-@dataclass
-class Ran:
-    """A tool as it really ran."""
-
-    name: str
-    arguments: dict[str, Any]
-    outcome: dict[str, Any] = field(default_factory=dict)
-    start: float = 0.0
-    end: float | None = None
-
-    def turn(self) -> Truth:
-        """The turn that it should be."""
-        content = {"name": self.name, "arguments": self.arguments, **self.outcome}
-        text = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
-        return Truth("tool", text, self.start, self.end)
-
-
-@dataclass
-class Stage:
-    """One scenario: what it plays on, what was true, and what came of it."""
-
-    name: str
-    client: Zelto
-    truth: list[Truth] = field(default_factory=list)
-    notes: dict[str, Any] = field(default_factory=dict)
-    bodies: list[dict[str, Any]] = field(default_factory=list)
-    """Every body that was sent for this scenario's call, the newest last."""
-    conversations: list[dict[str, Any]] = field(default_factory=list)
-    """What the receiver made of it."""
-    tools: list[Ran] = field(default_factory=list)
-    untranscribed: list[Truth] = field(default_factory=list)
-    """Speech of which LiveKit tells no text."""
-    unsupported: str = ""
-    """Why this version of LiveKit cannot play it."""
-    fault: str = ""
-    """What the scenario itself ended with."""
-    tolerance: float = 0.1
-    """Seconds by which a start or an end may be off."""
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """The newest body."""
-        return self.bodies[-1] if self.bodies else {}
-
-    @property
-    def turns(self) -> list[dict[str, Any]]:
-        """The document's turns."""
-        turns: list[dict[str, Any]] = self.document.get("transcript", {}).get("turns", [])
-        return turns
-
-    @property
-    def began(self) -> float:
-        """The document's start, in seconds since the epoch."""
-        return datetime.fromisoformat(self.document["call"]["startedAt"]).timestamp()
-
-    @property
-    def expected(self) -> list[Truth]:
-        """Every turn that was, by its start."""
-        every = [*self.truth, *(tool.turn() for tool in self.tools)]
-        return sorted(every, key=lambda turn: math.inf if turn.start is None else turn.start)
+class Stage(Scene):
+    """One scenario of a session."""
 
     def attach(self, session: AgentSession[Any], **options: Any) -> Call:
         """The one line under test; this scenario's name is the call's id."""
@@ -117,7 +40,7 @@ class Stage:
     async def heard(self, call: ScriptedCall) -> None:
         """Wait for the end of a call, and note what was really said in it."""
         await call.ended()
-        self.truth += [_of(spoken) for spoken in call.truth]
+        self.truth += [Truth.of(spoken) for spoken in call.truth]
 
     def join(self) -> None:
         """What the caller said in two lines, the first two turns, is one turn."""
@@ -154,25 +77,5 @@ class Stage:
             await beside
         return held
 
-    @contextlib.contextmanager
-    def tool(self, name: str, **arguments: Any) -> Iterator[Ran]:
-        """Note a tool's run; what it leaves in ``outcome`` is what its turn should say."""
-        ran = Ran(name, arguments, start=time.time())
-        self.tools.append(ran)
-        try:
-            yield ran
-        finally:
-            ran.end = time.time()
 
-    def typed(self, text: str) -> str:
-        """Note that the caller typed this, now."""
-        now = time.time()
-        self.truth.append(Truth("user", text, now, now))
-        return text
-
-
-Play = Callable[[Stage], Awaitable[object]]
-
-
-def _of(spoken: Spoken) -> Truth:
-    return Truth(spoken.role, spoken.text, spoken.started, spoken.stopped, spoken.interrupted)
+Play = truth.Play[Stage]

@@ -1,20 +1,19 @@
-"""Zelto for Pipecat: an honest beginning.
+"""Zelto for Pipecat: one processor in the pipeline sends every finished call.
 
-The processor that collects a pipeline's call is not built yet; importing its name says so.
-Until then, ``zelto_agents.Zelto`` takes the turns of a Pipecat bot by hand.
+from pipecat_zelto import ZeltoProcessor
+
+pipeline = Pipeline([..., ZeltoProcessor(agent_id="support")])
 """
 
-from __future__ import annotations
+from pathlib import Path
 
 from zelto_agents import Call, Zelto
 
-__version__ = "0.1.0"
-__all__ = ["Call", "Zelto", "__version__"]
+from ._observer import ZeltoObserver
+from ._processor import ZeltoProcessor
+from ._version import __version__
 
+__all__ = ["SETUP_FILE", "Call", "Zelto", "ZeltoObserver", "ZeltoProcessor", "__version__"]
 
-def __getattr__(name: str) -> object:
-    if name in ("ZeltoProcessor", "ZeltoObserver"):
-        raise ImportError(
-            f"pipecat_zelto.{name} is not built yet; collect the turns with zelto_agents.Zelto"
-        )
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+SETUP_FILE = str(Path(__file__).with_name("setup.py"))
+"""For ``PIPECAT_SETUP_FILES``: every pipeline of a process, without a line of code."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from .stage import Stage, Truth
+from .scene import Scene, Truth
 
 __all__ = ["Verdict", "compare"]
 
@@ -22,7 +22,7 @@ class Verdict:
     faults: list[str] = field(default_factory=list)
 
 
-def compare(stage: Stage) -> Verdict:
+def compare(stage: Scene) -> Verdict:
     """Every turn once, in order, with its role, text, start and end."""
     verdict = Verdict(len(stage.turns))
     if stage.fault or not stage.bodies:
@@ -63,7 +63,7 @@ def _same_text(content: str, truth: Truth) -> bool:
 
 
 def _compare_times(
-    verdict: Verdict, stage: Stage, what: str, turn: dict[str, Any], truth: Truth
+    verdict: Verdict, stage: Scene, what: str, turn: dict[str, Any], truth: Truth
 ) -> None:
     for name, moment in (("startSeconds", truth.start), ("endSeconds", truth.end)):
         found = turn.get(name)

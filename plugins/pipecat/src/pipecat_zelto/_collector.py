@@ -1,0 +1,140 @@
+"""What a processor or an observer was told, and the call of the pipeline that it is in."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any, TypedDict
+
+from loguru import logger
+
+from pipecat import __version__ as pipecat_version
+from zelto_agents import Call, Zelto
+from zelto_agents.facts import AgentKnown, CustomerKnown, MetadataKnown
+from zelto_agents.guard import guarded
+
+from . import _caller as caller
+from ._version import __version__
+from ._watch import PipelineWatch
+
+__all__ = ["CallOptions", "Collector"]
+
+SDK = {"pipecat-ai": pipecat_version, "pipecat-zelto": __version__}
+
+_lock = threading.Lock()
+_watches: weakref.WeakKeyDictionary[Any, PipelineWatch] = weakref.WeakKeyDictionary()
+
+
+class CallOptions(TypedDict, total=False):
+    """What every door to Zelto can be told of a call; see ``ZeltoProcessor``."""
+
+    agent_id: str | None
+    agent_uuid: str | None
+    agent_name: str | None
+    version: str | None
+    system_prompt: str | None
+    metadata: Mapping[str, Any] | None
+    customer: Mapping[str, str] | None
+    recording_url: str | None
+    redact: Callable[[str], str] | None
+
+
+class Collector:
+    """Opens a call for each pipeline that it follows, one after another.
+
+    Args:
+        runner_args: Pipecat's ``RunnerArguments``.
+        transport: the transport, where the pipeline does not tell.
+        external_id: the user's own id of the call.
+        usage_metrics: whether to switch Pipecat's usage metrics on.
+        client: another client than the process's own.
+        options: what else is known of the call.
+    """
+
+    def __init__(
+        self,
+        runner_args: Any,
+        transport: Any,
+        external_id: str | None,
+        client: Zelto | None,
+        options: CallOptions,
+        *,
+        usage_metrics: bool,
+    ) -> None:
+        self._runner_args, self._transport = runner_args, transport
+        self._external_id = external_id
+        self._client = client
+        self._options = options
+        self._usage_metrics = usage_metrics
+        self._calls = 0
+        self._call: Call | None = None
+        self._watch: PipelineWatch | None = None
+
+    @property
+    def call(self) -> Call:
+        """The call of the pipeline that runs, or ran last; before that, of the one to come."""
+        if self._watch is not None:
+            return self._watch.call
+        if self._call is None:
+            self._call = self._open(None) or Call(str(uuid.uuid4()), time.time(), lambda _: None)
+        return self._call
+
+    @guarded
+    def follow(self, worker: Any, clock: Any) -> PipelineWatch | None:
+        """Follow this pipeline from now on.
+
+        Returns:
+            The watch that frames are to be given to; None if there is one already.
+        """
+        with _lock:
+            known = _watches.get(worker)
+            if known is not None:
+                self._watch = known
+                return None
+            self._switch_usage_on(worker)
+            if self._watch is not None:  # the pipeline before this one
+                self._watch.finish()
+                self._watch = self._call = None
+            call = self._call or self._open(worker)
+            if call is None:
+                return None
+            zero = time.time() - clock.get_time() / 1e9
+            self._watch = _watches[worker] = PipelineWatch(call, zero)
+        self._introduce(call, worker)
+        self._watch.follow(worker, self._transport)
+        logger.info(f"Zelto: call {call.external_id} is collected")
+        return self._watch
+
+    @guarded
+    def _open(self, worker: Any) -> Call | None:
+        self._calls += 1
+        client = self._client or Zelto.shared()
+        for name, version in SDK.items():
+            client.hosts.setdefault(name, version)
+        wanted = self._external_id or caller.external_id(self._runner_args, worker)
+        options = self._options
+        if self._calls > 1:  # each pipeline is a call of its own
+            wanted = f"{wanted}-{self._calls}" if wanted else None
+            options = options | CallOptions(recording_url=None)
+        return client.call(wanted, **options)
+
+    @guarded
+    def _introduce(self, call: Call, worker: Any) -> None:
+        at = call.started_at
+        call.add(MetadataKnown(at=at, values={"zelto": {"sdk": SDK}}, technical=True))
+        if known := caller.known_of(self._runner_args, worker):
+            call.add(MetadataKnown(at=at, values={"pipecat": known}))
+        number, _ = caller.numbers(self._runner_args)
+        if number:
+            call.add(CustomerKnown(at=at, number=number))
+        name = getattr(worker, "name", "")
+        if isinstance(name, str) and name and "#" not in name:  # Pipecat's own names have one
+            call.add(AgentKnown(at=at, external_id=name, name=name))
+
+    @guarded
+    def _switch_usage_on(self, worker: Any) -> None:
+        if self._usage_metrics:
+            worker.params.enable_usage_metrics = True

@@ -1,0 +1,78 @@
+"""Plays scenarios through a real outbox, to a real receiver."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+import virtual_time
+from zelto_agents import Settings, Zelto
+from zelto_agents.receiver import RunningReceiver, run_in_thread
+
+from .scene import Play, Scene, UnsupportedError
+
+__all__ = ["Played", "play"]
+
+# Virtual seconds: a scenario that hangs costs nothing.
+LONGEST = 3600.0
+
+_S = TypeVar("_S", bound=Scene)
+
+
+class Played(dict[str, _S]):
+    """Scenes by name; who asks for one that this version cannot play is skipped."""
+
+    def __getitem__(self, name: str) -> _S:
+        scene = super().__getitem__(name)
+        if scene.unsupported:
+            pytest.skip(scene.unsupported)
+        return scene
+
+
+def play(
+    kind: Callable[[str, Zelto], _S], scenarios: Mapping[str, Play[_S]], folder: Path
+) -> Iterator[_S]:
+    """Each scenario on a virtual clock, once it is over and its documents have arrived.
+
+    Args:
+        kind: makes a scene, of its name and the client that it sends with.
+        scenarios: by name.
+        folder: where the outbox is.
+    """
+    with run_in_thread() as receiver:
+        settings = Settings.load(
+            {}, api_key=receiver.key, base_url=receiver.url, outbox=folder / "outbox"
+        )
+        with Zelto(settings=settings) as client:
+            for name, scenario in scenarios.items():
+                scene = kind(name, client)
+                virtual_time.run(lambda: _played(scenario, scene, LONGEST))  # noqa: B023
+                client.flush(10)
+                _collect(scene, receiver)
+                yield scene
+
+
+def _played(scenario: Play[_S], scene: _S, longest: float) -> Coroutine[Any, Any, None]:
+    async def played() -> None:
+        try:
+            await asyncio.wait_for(scenario(scene), longest)
+        except UnsupportedError as why:
+            scene.unsupported = str(why)
+        except Exception as fault:  # noqa: BLE001 - told as the scenario's own
+            scene.fault = repr(fault)
+
+    return played()
+
+
+def _collect(scene: Scene, receiver: RunningReceiver) -> None:
+    receiver.wait_until_ingested()
+    scene.conversations = [
+        one for one in receiver.conversations() if one["externalId"].startswith(scene.name)
+    ]
+    for delivery in receiver.deliveries(scene.name):
+        scene.bodies.append(json.loads(receiver.raw_body(delivery["id"]) or b"{}"))
