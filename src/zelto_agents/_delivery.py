@@ -18,7 +18,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, MutableMapping
 from concurrent.futures import CancelledError, Future
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import anyio
 import anyio.to_thread
@@ -30,7 +30,9 @@ from zelto_agents._work import Work
 from zelto_agents.outbox.steady import SteadyOutbox
 from zelto_agents.settings import Settings
 
-__all__ = ["Delivery"]
+__all__ = ["Delivery", "Haste"]
+
+Haste = Literal["now", "soon", "later"]
 
 logger = logging.getLogger("zelto_agents")
 
@@ -87,13 +89,13 @@ class Delivery:
                 known = cls._shared[settings] = cls(settings)
             return known
 
-    def hand_over(self, item: Item, *, urgent: bool = True) -> None:
+    def hand_over(self, item: Item, *, haste: Haste = "now") -> None:
         """Queue something for the thread; no I/O, microseconds.
 
         Args:
             item: what to take in.
-            urgent: whether to take it in at once; what is not urgent is taken in within a tenth
-                of a second.
+            haste: whether to take it in at once, within a tenth of a second, or with whatever
+                comes next, within seconds: each time the thread wakes costs a millisecond.
         """
         if self._pid != os.getpid():
             # A fork inherits neither the thread nor the right to touch its SQLite connection.
@@ -105,10 +107,10 @@ class Delivery:
         self._items.append(item)
         if self._thread is None:
             self._start()
-        elif urgent and not self._hurried:
+        elif haste == "now" and not self._hurried:
             self._signalled = self._hurried = True
             self._signal(self._hurry)
-        elif not self._signalled:
+        elif haste == "soon" and not self._signalled:
             self._signalled = True
             self._signal(self._wake)
 

@@ -11,11 +11,20 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, ClassVar, Self, cast
 
-from zelto_agents._delivery import Delivery
+from zelto_agents._delivery import Delivery, Haste
 from zelto_agents._items import CallFacts, Enrichment, Upload
 from zelto_agents.call import Call, epoch
 from zelto_agents.contract import CallIngest, clean_text, plain_json
-from zelto_agents.facts import AgentKnown, CallEnded, CallStarted, ChannelKnown, Fact, Source
+from zelto_agents.facts import (
+    AgentKnown,
+    CallEnded,
+    CallStarted,
+    ChannelKnown,
+    Fact,
+    Source,
+    SpeechHeard,
+    UsageKnown,
+)
 from zelto_agents.fold import refusal
 from zelto_agents.guard import guarded
 from zelto_agents.settings import Settings
@@ -165,7 +174,7 @@ class Zelto:
 
     def _take(self, collected: CallFacts, fact: Fact) -> None:
         if self.settings.enabled:
-            self._delivery.hand_over((collected, fact), urgent=isinstance(fact, CallEnded))
+            self._delivery.hand_over((collected, fact), haste=_haste(fact))
 
     @guarded
     def enrich(
@@ -308,6 +317,13 @@ class Zelto:
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+
+def _haste(fact: Fact) -> Haste:
+    """What somebody said must not be lost; what is only known about it can wait for company."""
+    if isinstance(fact, CallEnded):
+        return "now"
+    return "later" if isinstance(fact, SpeechHeard | UsageKnown) else "soon"
 
 
 def _check(field: str, value: object, source: str) -> str | None:
