@@ -8,8 +8,9 @@ RUN := $(UV) run --no-sync
 export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON := $(shell $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null)
 unexport VIRTUAL_ENV
-# The releases of livekit-agents that `make test-matrix` plays: the oldest, one of each line, the locked.
-VERSIONS ?= 1.5.0 1.5.17 1.6.10 1.7.1 1.8.9
+# The releases that `make test-matrix` plays: the oldest, some between, the locked one.
+LIVEKIT ?= 1.5.0 1.5.17 1.6.10 1.7.1 1.8.9
+PIPECAT ?= 1.4.0 1.8.1 1.14.0
 
 # Most tests wait more than they compute.
 AT_ONCE := -n $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --dist loadfile
@@ -19,7 +20,7 @@ AT_ONCE := -n $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --dist loadfile
 help:
 	@echo "make demo       a voice call, two text chats and an outage, on a page of your own"
 	@echo "make test       the whole test suite"
-	@echo "make test-matrix  the LiveKit tests against several versions of livekit-agents"
+	@echo "make test-matrix  the plugins' tests against several versions of their frameworks"
 	@echo "make lint | typecheck | build | bench | format | clean"
 
 $(UV):
@@ -46,7 +47,8 @@ else
 endif
 
 test-matrix: $(UV)
-	@$(PYTHON) tests/matrix.py $(VERSIONS) -- $(AT_ONCE) $(or $(ARGS),tests/livekit)
+	@$(if $(LIVEKIT),$(PYTHON) tests/matrix.py livekit $(LIVEKIT) -- $(AT_ONCE) $(or $(ARGS),tests/livekit))
+	@$(if $(PIPECAT),$(PYTHON) tests/matrix.py pipecat $(PIPECAT) -- $(AT_ONCE) $(or $(ARGS),tests/pipecat))
 
 lint: .venv/.ready
 	$(RUN) ruff check .

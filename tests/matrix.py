@@ -1,6 +1,6 @@
-"""The tests of the LiveKit plugin against several versions of livekit-agents.
+"""The tests of a plugin against several versions of its framework.
 
-    python tests/matrix.py VERSION... -- PYTEST_ARGUMENT...
+    python tests/matrix.py livekit|pipecat VERSION... -- PYTEST_ARGUMENT...
 
 Each version has an environment in ``.tools/matrix``, with everything as in ``uv.lock`` but for what
 that version cannot live with. ``make test-matrix`` installs uv and calls this. Exit code 1 if a test
@@ -22,8 +22,7 @@ ROOT = Path(__file__).parents[1]
 UV = ROOT / ".tools" / "bin" / "uv"
 HOME = ROOT / ".tools" / "matrix"
 LOCK = ROOT / "uv.lock"
-# What the environment is made from; when one of these changes, it is made anew.
-SOURCES = (LOCK, ROOT / "pyproject.toml", ROOT / "plugins/livekit/pyproject.toml", Path(__file__))
+PACKAGES = {"livekit": "livekit-agents", "pipecat": "pipecat-ai"}
 # `uv pip` would take UV_PYTHON for the environment to change, whatever VIRTUAL_ENV says.
 ENVIRONMENT = {
     name: value
@@ -58,10 +57,33 @@ def uv(*arguments: str | Path) -> str:
     return done.stdout
 
 
-def locked() -> tuple[str, str]:
-    """The lock file's version of livekit-agents, and the moment of its newest upload."""
+@dataclass(frozen=True)
+class Release:
+    """A version of a framework, and where what is tested with it is."""
+
+    framework: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{PACKAGES[self.framework]} {self.version}"
+
+    @property
+    def home(self) -> Path:
+        """The folder of its environment."""
+        return HOME / f"{self.framework}-{self.version}"
+
+    @property
+    def sources(self) -> bytes:
+        """What the environment is made from; when it changes, it is made anew."""
+        projects = (ROOT / "pyproject.toml", ROOT / "plugins" / self.framework / "pyproject.toml")
+        known = b"".join(path.read_bytes() for path in (LOCK, *projects, Path(__file__)))
+        return known + sys.version.encode()
+
+
+def locked(package: str) -> tuple[str, str]:
+    """The lock file's version of a package, and the moment of the newest upload of all."""
     text = LOCK.read_text()
-    found = re.search(r'^name = "livekit-agents"\nversion = "(.+)"$', text, re.MULTILINE)
+    found = re.search(rf'^name = "{package}"\nversion = "(.+)"$', text, re.MULTILINE)
     assert found is not None
     return found[1], max(re.findall(r'upload-time = "([^"]+)"', text))
 
@@ -71,15 +93,16 @@ def numbers(version: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", version)]
 
 
-def requirements(version: str, home: Path) -> Path:
+def requirements(release: Release) -> Path:
     """Resolve the version with the pins of the lock file, which uv keeps wherever it can."""
+    package, version = PACKAGES[release.framework], release.version
     everything = ("--all-packages", "--group", "dev", "--no-emit-workspace", "--no-hashes")
     pins = uv("export", "--quiet", "--frozen", "--no-header", "--no-annotate", *everything)
-    wanted, resolved = home / "wanted.txt", home / "resolved.txt"
-    wanted.write_text(f"livekit-agents=={version}\n-e .\n-e plugins/livekit\n")
+    wanted, resolved = release.home / "wanted.txt", release.home / "resolved.txt"
+    wanted.write_text(f"{package}=={version}\n-e .\n-e plugins/{release.framework}\n")
     # uv takes the pins that it finds in its output file for preferences
-    resolved.write_text(re.sub(r"(?m)^livekit-agents==.*\n", "", pins))
-    newest, moment = locked()
+    resolved.write_text(re.sub(rf"(?m)^{package}==.*\n", "", pins))
+    newest, moment = locked(package)
     # the index as it was then, so that it is the same tomorrow; a later release needs today's
     until = ("--exclude-newer", moment) if numbers(version) <= numbers(newest) else ()
     python = ("--python", sys.executable, "--group", "dev")
@@ -87,31 +110,30 @@ def requirements(version: str, home: Path) -> Path:
     return resolved
 
 
-def environment(version: str) -> Path:
+def environment(release: Release) -> Path:
     """Make the version's environment, unless it is there; return its Python."""
-    home = HOME / version
+    home = release.home
     python, stamp = home / "venv" / "bin" / "python", home / "made-from"
-    sources = b"".join(source.read_bytes() for source in SOURCES) + sys.version.encode()
-    state = hashlib.sha256(sources).hexdigest()
+    state = hashlib.sha256(release.sources).hexdigest()
     if not (stamp.exists() and stamp.read_text() == state):
         home.mkdir(parents=True, exist_ok=True)
         stamp.unlink(missing_ok=True)
-        resolved = requirements(version, home)
+        resolved = requirements(release)
         uv("venv", "--quiet", "--clear", "--python", sys.executable, home / "venv")
-        # each test of a job imports livekit-agents in several processes
+        # each test of a job imports its framework in several processes
         uv("pip", "sync", "--quiet", "--compile-bytecode", "--python", python, resolved)
         stamp.write_text(state)
     return python
 
 
-def play(version: str, arguments: list[str]) -> Outcome:
+def play(release: Release, arguments: list[str]) -> Outcome:
     """Run the tests with one version; their output goes to ours."""
-    print(f"--- livekit-agents {version}", flush=True)
+    print(f"--- {release}", flush=True)
     try:
-        python = environment(version)
+        python = environment(release)
     except subprocess.CalledProcessError:
         return Outcome(fault="could not be installed")
-    report = HOME / version / "report.xml"
+    report = release.home / "report.xml"
     report.unlink(missing_ok=True)
     options = ("-q", "-p", "no:cacheprovider", f"--junitxml={report}")
     done = subprocess.run(
@@ -133,16 +155,16 @@ def counted(report: Path) -> Outcome:
     return Outcome(max(0, total - failed - skipped), failed, skipped)
 
 
-def main(arguments: list[str]) -> int:
+def main(framework: str, arguments: list[str]) -> int:
     """Play every version, then print one line for each."""
     cut = arguments.index("--") if "--" in arguments else len(arguments)
-    versions, rest = arguments[:cut], arguments[cut + 1 :]
-    outcomes = {version: play(version, rest) for version in versions}
-    print("\nlivekit-agents")
-    for version, outcome in outcomes.items():
-        print(f"{version}: {outcome}")
+    releases, rest = [Release(framework, one) for one in arguments[:cut]], arguments[cut + 1 :]
+    outcomes = {release: play(release, rest) for release in releases}
+    print()
+    for release, outcome in outcomes.items():
+        print(f"{release}: {outcome}")
     return 0 if outcomes and all(outcome.good for outcome in outcomes.values()) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1], sys.argv[2:]))

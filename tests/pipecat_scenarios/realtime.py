@@ -31,6 +31,12 @@ from scripted.pipecat.marks import marked, marks
 from .speech import CHAT, STORY
 from .stage import Play, Script, Stage
 
+# Since 1.8 a service proposes turns; before, it decides.
+PROPOSES = hasattr(frames, "ProposedUserStartedSpeakingFrame")
+STARTED, STOPPED = (
+    getattr(frames, f"{'Proposed' if PROPOSES else ''}User{what}SpeakingFrame")
+    for what in ("Started", "Stopped")
+)
 THINKS = 0.4
 TRANSCRIBES = 0.9
 """Seconds after the caller's last sound; by then the model has begun to answer."""
@@ -53,10 +59,7 @@ class ScriptedRealtime(ScriptedLLM):
 
     def service_metadata_frame(self) -> Any:
         """What kind of model it is."""
-        known = frames.LLMServiceMetadataFrame(service_name=self.name, is_realtime_service=True)
-        if self._ears:
-            known.user_turn_strategies = ExternalUserTurnStrategies()
-        return known
+        return frames.LLMServiceMetadataFrame(service_name=self.name, is_realtime_service=True)
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Listen."""
@@ -75,12 +78,12 @@ class ScriptedRealtime(ScriptedLLM):
         ended, self._line = self._line, number
         if ended is not None:
             if self._ears:
-                await self.broadcast_frame(frames.ProposedUserStoppedSpeakingFrame)
+                await self.broadcast_frame(STOPPED)
             self.create_task(self._transcribe(self.script.lines[ended].text))
             self._answer = self.create_task(self._say(self.script.lines[ended].text))
         elif self._ears:
-            await self.broadcast_frame(frames.ProposedUserStartedSpeakingFrame)
-        else:
+            await self.broadcast_frame(STARTED)
+        if number is not None and not (self._ears and PROPOSES):
             await self.broadcast_interruption()
 
     async def _hush(self) -> None:
@@ -120,7 +123,7 @@ class ScriptedRealtime(ScriptedLLM):
 async def _play(stage: Stage, script: Script, *, ears: bool) -> None:
     model = ScriptedRealtime(script, ears=ears)
     user = {"user_turn_strategies": ExternalUserTurnStrategies(), "vad_analyzer": None}
-    call = ScriptedCall(script, words=True, llm=model, tts=model, user=user)
+    call = ScriptedCall(script, words=True, llm=model, tts=model, user=user, realtime=True)
 
     def arrange(call: ScriptedCall, zelto: ZeltoProcessor) -> list[FrameProcessor]:
         line = call.transport

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -30,8 +31,6 @@ def last(call: ScriptedCall, zelto: ZeltoProcessor) -> list[FrameProcessor]:
 @dataclass
 class Stage(Scene):
     """One scenario of a pipeline."""
-
-    tolerance: float = 0.1
 
     @property
     def options(self) -> dict[str, Any]:
@@ -88,7 +87,10 @@ class Stage(Scene):
 
     def heard(self, call: ScriptedCall) -> None:
         """Note what was really said."""
-        self.truth += [Truth.of(spoken) for spoken in call.truth if spoken.text]
+        # A caller who stays on the line when the bot has left has lines that nobody heard.
+        ended = time.time()
+        spoken = [one for one in call.truth if one.text and one.started < ended]
+        self.truth += [Truth.of(one) for one in spoken]
         for line in call.script.lines:
             if not line.text:
                 began = call.transport.started_at

@@ -2,7 +2,7 @@
 
 from .answering import ScriptedLLM, ScriptedTTS
 from .call import ScriptedCall
-from .hearing import ScriptedSTT, ScriptedVAD
+from .hearing import ScriptedSTT, ScriptedVAD, TelephoneSTT
 from .line import ScriptedTransport
 
 __all__ = [
@@ -12,4 +12,5 @@ __all__ = [
     "ScriptedTTS",
     "ScriptedTransport",
     "ScriptedVAD",
+    "TelephoneSTT",
 ]

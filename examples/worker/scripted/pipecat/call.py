@@ -40,6 +40,7 @@ class ScriptedCall:
         stt: Another speech-to-text.
         llm: Another model.
         tts: Another voice, with ``utterances``.
+        realtime: Whether the model listens and speaks by itself.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class ScriptedCall:
         stt: FrameProcessor | None = None,
         llm: FrameProcessor | None = None,
         tts: Any = None,
+        realtime: bool = False,
     ) -> None:
         self.script = script
         self.transport = ScriptedTransport(script)
@@ -65,7 +67,9 @@ class ScriptedCall:
             "user_turn_strategies": UserTurnStrategies(stop=[SpeechTimeoutUserTurnStopStrategy()]),
         }
         pair = LLMContextAggregatorPair(
-            self.context, user_params=LLMUserAggregatorParams(**(params | (user or {})))
+            self.context,
+            user_params=LLMUserAggregatorParams(**(params | (user or {}))),
+            realtime_service_mode=realtime,
         )
         self.user, self.assistant = pair.user(), pair.assistant()
         self.words = words
@@ -90,14 +94,17 @@ class ScriptedCall:
         params = options.pop("params", None) or PipelineParams()
         return PipelineWorker(Pipeline(list(processors)), params=params, **options)
 
-    async def run(self, worker: PipelineWorker, *, cancels: bool = True) -> None:
+    async def run(
+        self, worker: PipelineWorker, *, cancels: bool = True, runner: WorkerRunner | None = None
+    ) -> None:
         """Run the bot to its end.
 
         Args:
             worker: Runs the pipeline.
             cancels: Whether the caller's hang-up ends it, as in Pipecat's own examples.
+            runner: Runs the worker; one that leaves signals alone by default.
         """
-        self.runner = runner = WorkerRunner(handle_sigint=False)
+        self.runner = runner = runner or WorkerRunner(handle_sigint=False)
         if cancels:
 
             async def hung_up(transport: object, client: object) -> None:

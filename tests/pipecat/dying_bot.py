@@ -1,0 +1,91 @@
+"""A bot in a process of its own, which says when it has spoken and does not end by itself.
+
+python dying_bot.py MODE [EXTERNAL_ID]
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parent), str(HERE.parents[1] / "examples" / "worker")]
+
+import virtual_time  # before pipecat
+
+# isort: split
+from loguru import logger
+from pipecat.frames.frames import EndFrame
+from pipecat.workers.runner import WorkerRunner
+from pipecat_zelto import ZeltoProcessor
+
+from pipecat_scenarios.endings import swallowing
+from scripted import CallerLine, Reply, Script
+from scripted.pipecat import ScriptedCall
+from zelto_agents import Zelto
+
+SHORT = Script(
+    lines=(CallerLine(0.2, 0.6, "Who are you?"),),
+    replies=(Reply(to="who are you", text="A voice."),),
+)
+
+
+async def play(*, collected: bool = True, **runner: bool) -> None:
+    """The call, until a signal ends it."""
+    call = ScriptedCall(SHORT, prompt="Be kind.")
+    zelto = [ZeltoProcessor(agent_id="support", external_id=sys.argv[2])] if collected else []
+    worker = call.worker([*call.processors, *zelto], conversation_id=sys.argv[2])
+
+    async def spoken(*_: Any) -> None:
+        await asyncio.sleep(0.3)  # what was said is on disk a tenth of a second later
+        print("spoken", flush=True)
+
+    call.assistant.add_event_handler("on_assistant_turn_stopped", spoken)
+    await call.run(worker, runner=WorkerRunner(**runner))
+
+
+async def leave() -> None:
+    """The main coroutine ends while the bot is running."""
+    running = asyncio.ensure_future(play(handle_sigint=False))
+    await asyncio.sleep(2.5)
+    del running
+    print("spoken", flush=True)
+
+
+async def swallow() -> None:
+    """A pipeline that never ends, on a virtual clock; then the process is gone."""
+    call = ScriptedCall(SHORT, prompt="Be kind.")
+    zelto = ZeltoProcessor(agent_id="support", external_id=sys.argv[2])
+    worker = call.worker(swallowing(EndFrame)(call, zelto))
+    running = asyncio.ensure_future(call.run(worker))
+    await asyncio.sleep(3.0)
+    await worker.queue_frames([EndFrame(reason="done")])
+    await asyncio.sleep(90.0)
+    await asyncio.to_thread(Zelto.shared().flush, 10)
+    print("spoken", running.done(), flush=True)
+    os._exit(0)
+
+
+def main() -> None:
+    """As told."""
+    logger.remove()
+    mode = sys.argv[1]
+    if mode == "swallowed":
+        virtual_time.run(swallow)
+    elif mode == "left":
+        asyncio.run(leave())
+    else:
+        asyncio.run(
+            play(
+                collected=mode != "without-code",
+                handle_sigint=mode == "sigint",
+                handle_sigterm=mode == "sigterm-handled",
+            )
+        )
+
+
+if __name__ == "__main__":
+    main()
