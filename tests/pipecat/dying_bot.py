@@ -33,8 +33,8 @@ SHORT = Script(
 )
 
 
-async def play(*, collected: bool = True, **runner: bool) -> None:
-    """The call, until a signal ends it."""
+async def play(over: asyncio.Event, *, collected: bool = True, **runner: bool) -> None:
+    """The call, until a signal ends it; ``over`` is set when both have spoken."""
     call = ScriptedCall(SHORT, prompt="Be kind.")
     zelto = [ZeltoProcessor(agent_id="support", external_id=sys.argv[2])] if collected else []
     worker = call.worker([*call.processors, *zelto], conversation_id=sys.argv[2])
@@ -42,6 +42,7 @@ async def play(*, collected: bool = True, **runner: bool) -> None:
     async def spoken(*_: Any) -> None:
         await asyncio.sleep(0.3)  # what was said is on disk a tenth of a second later
         print("spoken", flush=True)
+        over.set()
 
     call.assistant.add_event_handler("on_assistant_turn_stopped", spoken)
     await call.run(worker, runner=WorkerRunner(**runner))
@@ -49,10 +50,10 @@ async def play(*, collected: bool = True, **runner: bool) -> None:
 
 async def leave() -> None:
     """The main coroutine ends while the bot is running."""
-    running = asyncio.ensure_future(play(handle_sigint=False))
-    await asyncio.sleep(2.5)
-    del running
-    print("spoken", flush=True)
+    over = asyncio.Event()
+    running = asyncio.ensure_future(play(over, handle_sigint=False))
+    await over.wait()
+    assert not running.done()
 
 
 async def swallow() -> None:
@@ -80,6 +81,7 @@ def main() -> None:
     else:
         asyncio.run(
             play(
+                asyncio.Event(),
                 collected=mode != "without-code",
                 handle_sigint=mode == "sigint",
                 handle_sigterm=mode == "sigterm-handled",
