@@ -93,6 +93,15 @@ async def stopped(stage: Stage, worker: Worker) -> Told:
     return {"ended": (caller.left_at, caller.left_at), "code": await worker.ended()}
 
 
+async def closed(stage: Stage, worker: Worker) -> Told:
+    """The agent closes its session and stays in the room; its worker is told to stop later."""
+    caller = await stage.dial(worker, "closed", lines=["bye"], hang_up="aclose")
+    await caller.hears()
+    await caller.say()
+    await stage.arrived("closed")
+    return {}
+
+
 async def stopped_in_development(stage: Stage, worker: Worker) -> Told:
     """SIGTERM to a worker in development in mid-call: it ends the call."""
     caller = await _half_a_call(stage, worker, "development")
@@ -106,4 +115,4 @@ async def stopped_in_development(stage: Stage, worker: Worker) -> Told:
 # By worker, in order: the last one of each ends it.
 PLAIN: dict[str, Scene] = {"killed": killed, "terminated": terminated, "orphaned": orphaned}
 INSTALLED: dict[str, Scene] = {"installed": installed, "stopped": stopped}
-DEVELOPMENT: dict[str, Scene] = {"development": stopped_in_development}
+DEVELOPMENT: dict[str, Scene] = {"closed": closed, "development": stopped_in_development}

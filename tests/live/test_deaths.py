@@ -85,3 +85,9 @@ def test_a_worker_in_development_ends_the_call_when_it_is_told_to_stop(played: P
     earliest, latest = scene.told["ended"]
     ended = datetime.fromisoformat(scene.conversation["endedAt"]).timestamp()
     assert earliest - TOLD < ended < latest + TOLD
+
+
+def test_a_call_that_was_over_is_not_cut_off_by_the_end_of_its_worker(played: Played):
+    scene = played["closed"]
+    assert scene.conversation["endedReason"] == "agent-ended-call"
+    assert len(scene.bodies) == 1

@@ -6,6 +6,7 @@ tests that it is registered, and what its jobs do.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from dataclasses import dataclass, field
@@ -46,7 +47,8 @@ class Plan:
         lines: What the caller is going to say.
         greets: Whether the agent speaks first.
         hang_up: How the agent ends the call once it is told "bye": by ``delete_room``, by
-            LiveKit's ``EndCallTool``, or else by a shutdown of the job with this reason.
+            ``aclose`` of its session alone, by LiveKit's ``EndCallTool``, or else by a shutdown
+            of the job with this reason.
         stays: Whether the agent waits for a caller who has left.
     """
 
@@ -72,6 +74,8 @@ class Host(Agent):
         await context.wait_for_playout()
         if self._plan.hang_up == "delete_room":
             await self._ctx.delete_room()
+        elif self._plan.hang_up == "aclose":
+            self._closing = asyncio.create_task(self.session.aclose())
         else:
             self._ctx.shutdown(self._plan.hang_up)
 

@@ -16,7 +16,7 @@ from zelto_agents.guard import guarded
 
 from .version import __version__
 
-__all__ = ["SDK", "external_id", "introduce", "job_context", "verdict"]
+__all__ = ["SDK", "external_id", "introduce", "is_ending", "job_context", "verdict"]
 
 SDK = {"livekit-agents": livekit_version, "livekit-plugins-zelto": __version__}
 
@@ -61,6 +61,20 @@ def introduce(call: Call, ctx: JobContext | None) -> None:
         call.add(MetadataKnown(at=call.started_at, values={"livekit": values}))
         if name := job.agent_name:
             call.add(AgentKnown(at=call.started_at, external_id=name, name=name))
+
+
+@guarded
+def is_ending(ctx: JobContext | None) -> bool | None:
+    """Whether the job has been told to end; None where LiveKit does not let it be known.
+
+    A job closes its session with the same words as the user's code does, and minutes may pass
+    between that and its shutdown callbacks (ipc/job_proc_lazy_main.py).
+    """
+    for cell in getattr(getattr(ctx, "_on_shutdown", None), "__closure__", None) or ():
+        told = getattr(cell.cell_contents, "_shutdown_fut", None)
+        if told is not None:
+            return bool(told.done())
+    return None
 
 
 @guarded

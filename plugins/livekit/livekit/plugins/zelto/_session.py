@@ -24,7 +24,7 @@ from zelto_agents.guard import guarded
 
 from . import _translate as translate
 from ._endings import Close, ended_reason
-from ._job import verdict
+from ._job import is_ending, verdict
 from ._room import RoomWatch
 from ._speech import SpeechWatch
 from .log import logger
@@ -63,6 +63,7 @@ class SessionWatch:
         self._speech = SpeechWatch(lambda: self._session, self._add)
         self._closed = asyncio.Event()
         self._close: Close | None = None
+        self._closed_first = False
         self._shutdown: str | None = None
         self._started: Any = None
         self._began = False
@@ -225,6 +226,7 @@ class SessionWatch:
         self._began = False
         reason = str(getattr(event.reason, "value", event.reason))
         self._close = Close.now(reason, event.created_at, self._room, getattr(event, "error", None))
+        self._closed_first = is_ending(self._ctx) is False
         self._tell_the_rest(event.created_at)
         # Within a job, its shutdown tells more a few milliseconds later.
         self._end(settled=self._ctx is None or reason not in _VAGUE)
@@ -296,6 +298,8 @@ class SessionWatch:
         if close is None:
             return True  # a caller who hung up before the first event was a caller all the same
         if time.time() - close.at > JUST_CLOSED:
+            return False
+        if self._closed_first and shutdown == "parent process shutdown":
             return False
         if close.reason not in _VAGUE:
             return shutdown == "job crashed"

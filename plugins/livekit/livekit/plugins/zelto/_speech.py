@@ -14,6 +14,9 @@ from zelto_agents.guard import guarded
 
 __all__ = ["SpeechWatch"]
 
+# Nobody speaks for so short, in seconds; LiveKit passes through the state with typed text.
+A_WORD = 0.02
+
 
 class SpeechWatch:
     """Makes stretches of speech out of the states of a session and its audio output.
@@ -66,6 +69,8 @@ class SpeechWatch:
     def _stop(self, role: Role, at: float) -> None:
         if role in self._since:
             start, whole = self._since.pop(role), role == "user" and self._heard_by_server()
+            if role == "user" and at - start < A_WORD:
+                return
             self._add(SpeechHeard(at=time.time(), role=role, start=start, end=at, whole=whole))
 
     def _follow_playback(self) -> None:
