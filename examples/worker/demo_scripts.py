@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripted import CallerLine, Reply, Script
+from scripted import Caller, CallerLine, Reply, Script
 
 STORY = (
     "Once upon a time there was a lighthouse keeper who counted the ships. Every evening she "
@@ -49,4 +49,49 @@ FAREWELL = Script(
 )
 
 SCRIPTS = {"weather": WEATHER, "billing": BILLING, "farewell": FAREWELL}
-"""The scripts by the name of the room that they are played in; the first is the default."""
+"""The scripts of `agent.py`, by the name of the room; the first is the default."""
+
+BOT_WEATHER = Script(
+    lines=(
+        CallerLine(4.2, 5.6, "What is the weather in Paris?"),
+        CallerLine(10.8, 11.8, "Please tell me a story."),
+        CallerLine(15.6, 17.0, "Stop, thank you. Goodbye."),
+    ),
+    replies=(
+        GREETING,
+        Reply(to="goodbye", text=GOODBYE.text, tool="end_call"),
+        *WEATHER.replies[2:],
+    ),
+)
+
+BOT_LONDON = Script(
+    lines=(
+        CallerLine(2.2, 3.6, "What is the weather in London?"),
+        CallerLine(8.6, 9.6, "Lovely, farewell."),
+    ),
+    replies=(
+        GREETING,
+        Reply(to="weather in london", tool="get_weather", arguments={"city": "London"}),
+        Reply(to="degrees in london", text="London has 21 degrees today."),
+        Reply(to="farewell", text="Farewell, and take care!"),
+    ),
+    hang_up=13.0,
+    caller=Caller(phone="+15550101"),
+)
+
+BOT_HOURS = Script(
+    lines=(
+        CallerLine(4.2, 5.6, "When are you open?"),
+        CallerLine(9.6, 10.6, "Thanks, bye."),
+    ),
+    replies=(
+        GREETING,
+        Reply(to="open", text="From nine to five, on every day."),
+        Reply(to="bye", text="Bye, see you soon."),
+    ),
+    hang_up=13.5,
+    caller=Caller(phone="+15550102"),
+)
+
+BOT_SCRIPTS = {"weather": BOT_WEATHER, "london": BOT_LONDON, "hours": BOT_HOURS}
+"""The scripts of `bot.py` and `server.py`, by name; the first is the default."""

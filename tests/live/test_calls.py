@@ -157,6 +157,10 @@ def test_what_was_typed_in_a_voice_call_is_a_turn_at_its_time(played: Played):
     assert start == pytest.approx(typed_at, abs=TOLD)
 
 
+def test_what_was_typed_is_not_taken_for_speech_without_words(played: Played):
+    assert "untranscribed" not in played["typed"].conversation["metadata"]["zelto"]
+
+
 @pytest.mark.parametrize("name", ["shutdown", "transferred", "hung-up", "end-call"])
 def test_an_agent_that_hangs_up_is_heard_to_its_last_word(name: str, played: Played):
     turns = said(played[name].conversation)

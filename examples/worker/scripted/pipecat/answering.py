@@ -72,7 +72,7 @@ class ScriptedLLM(LLMService):
         await self.push_frame(LLMFullResponseStartFrame())
         try:
             await self.answer(frame.context)
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001 - any service reports what failed
             await self.push_error(error_msg=f"no answer: {fault}", exception=fault)
         finally:
             await self.push_frame(LLMFullResponseEndFrame())

@@ -105,7 +105,7 @@ class Collector:
             self._watch = _watches[worker] = PipelineWatch(call, zero)
         self._introduce(call, worker)
         self._watch.follow(worker, self._transport)
-        logger.info(f"Zelto: call {call.external_id} is collected")
+        logger.info("Zelto: call {} is collected", call.external_id)
         return self._watch
 
     @guarded
