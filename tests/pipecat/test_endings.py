@@ -15,7 +15,7 @@ WORDS = ("endFrame", "endReason", "disconnect")
 @pytest.mark.parametrize("name", ENDINGS)
 def test_the_document_says_how_the_call_ended(ended: Played[Stage], name: str):
     document, expected = ended[name].document, ENDINGS[name]
-    raw = {word: document["metadata"]["pipecat"].get(word, "") for word in WORDS}
+    raw = {word: document["metadata"].get("pipecat", {}).get(word, "") for word in WORDS}
     found = {"reason": document["call"].get("endedReason"), **raw}
     if name in WORDED_BY_PIPECAT:
         assert found.pop("endReason")

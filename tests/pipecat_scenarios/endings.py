@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pipecat.frames import frames
-from pipecat.frames.frames import CancelFrame, EndFrame, ErrorFrame, Frame, StopFrame
+from pipecat.frames.frames import CancelFrame, EndFrame, ErrorFrame, Frame, StartFrame, StopFrame
 from pipecat.pipeline import worker as workers
 from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
-from pipecat_zelto import ZeltoProcessor
 
+from pipecat_zelto import ZeltoProcessor
 from scripted.pipecat import ScriptedCall
 
 from .speech import CHAT
@@ -290,6 +291,16 @@ async def cancel_swallowed(stage: Stage) -> None:
         arrange=swallowing(CancelFrame),
         during=by(lambda _, worker: worker.cancel(reason="done")),
     )
+
+
+@ending("agent-error", at=2.0)
+async def never_started(stage: Stage) -> None:
+    """A processor keeps the start of the pipeline to itself."""
+    if "start_timeout_secs" not in inspect.signature(PipelineWorker).parameters:
+        raise UnsupportedError("a pipeline that does not start is waited for")
+    call = ScriptedCall(Script(), prompt="Be kind.")
+    parts = [Swallows(StartFrame), *call.processors, stage.processor()]
+    await call.run(call.worker(parts, start_timeout_secs=2.0))
 
 
 @ending(

@@ -138,6 +138,8 @@ class Answers:
             if context not in self._gone:
                 self._utterances[context] = known
                 self._waiting.append(context)
+                if len(self._waiting) > WAITING:  # nobody plays them
+                    self._forget([self._waiting.popleft()])
         return known
 
     def _forget(self, contexts: list[str]) -> None:

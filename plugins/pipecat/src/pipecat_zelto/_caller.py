@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["external_id", "known_of", "numbers"]
+__all__ = ["external_id", "known_of", "name_of", "numbers"]
 
 _IDS = ("call_sid", "_call_sid", "_call_control_id", "_call_id")
 
@@ -48,9 +48,15 @@ def known_of(runner_args: Any, worker: Any) -> dict[str, Any]:
         "transportType": getattr(runner_args, "transport_type", None),
         "calledNumber": numbers(runner_args)[1],
         "conversationId": getattr(worker, "_conversation_id", None),
-        "worker": getattr(worker, "name", None),
+        "worker": name_of(worker),
     }
     return {name: str(value) for name, value in known.items() if value}
+
+
+def name_of(worker: Any) -> str | None:
+    """The name that the user gave the worker; Pipecat's own ones are numbered."""
+    name = getattr(worker, "name", None)
+    return name if isinstance(name, str) and name and "#" not in name else None
 
 
 def _of(data: Any, name: str) -> str | None:

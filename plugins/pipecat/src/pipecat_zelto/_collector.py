@@ -7,7 +7,7 @@ import time
 import uuid
 import weakref
 from collections.abc import Callable, Mapping
-from typing import Any, TypedDict
+from typing import Any, TypedDict, Unpack
 
 from loguru import logger
 
@@ -17,6 +17,7 @@ from zelto_agents.facts import AgentKnown, CustomerKnown, MetadataKnown
 from zelto_agents.guard import guarded
 
 from . import _caller as caller
+from ._log import to_loguru
 from ._version import __version__
 from ._watch import PipelineWatch
 
@@ -29,8 +30,10 @@ _watches: weakref.WeakKeyDictionary[Any, PipelineWatch] = weakref.WeakKeyDiction
 
 
 class CallOptions(TypedDict, total=False):
-    """What every door to Zelto can be told of a call; see ``ZeltoProcessor``."""
+    """What ``ZeltoProcessor`` and ``ZeltoObserver`` can be told; see the former."""
 
+    transport: Any
+    external_id: str | None
     agent_id: str | None
     agent_uuid: str | None
     agent_name: str | None
@@ -40,6 +43,8 @@ class CallOptions(TypedDict, total=False):
     customer: Mapping[str, str] | None
     recording_url: str | None
     redact: Callable[[str], str] | None
+    usage_metrics: bool
+    zelto: Zelto | None
 
 
 class Collector:
@@ -47,28 +52,24 @@ class Collector:
 
     Args:
         runner_args: Pipecat's ``RunnerArguments``.
-        transport: the transport, where the pipeline does not tell.
-        external_id: the user's own id of the call.
-        usage_metrics: whether to switch Pipecat's usage metrics on.
-        client: another client than the process's own.
-        options: what else is known of the call.
+        options: what else is known.
+
+    Raises:
+        TypeError: there is no such option.
     """
 
-    def __init__(
-        self,
-        runner_args: Any,
-        transport: Any,
-        external_id: str | None,
-        client: Zelto | None,
-        options: CallOptions,
-        *,
-        usage_metrics: bool,
-    ) -> None:
-        self._runner_args, self._transport = runner_args, transport
-        self._external_id = external_id
-        self._client = client
-        self._options = options
-        self._usage_metrics = usage_metrics
+    def __init__(self, runner_args: Any, **options: Unpack[CallOptions]) -> None:
+        if unknown := options.keys() - CallOptions.__annotations__.keys():
+            known = ", ".join(CallOptions.__annotations__)
+            raise TypeError(f"no such option: {', '.join(sorted(unknown))}; there are: {known}")
+        of_call: dict[str, Any] = dict(options)
+        self._runner_args = runner_args
+        self._transport = of_call.pop("transport", None)
+        self._external_id = of_call.pop("external_id", None)
+        self._client: Zelto | None = of_call.pop("zelto", None)
+        self.usage_metrics: bool = of_call.pop("usage_metrics", True)
+        """Whether to switch Pipecat's usage metrics on."""
+        self._of_call = of_call
         self._calls = 0
         self._call: Call | None = None
         self._watch: PipelineWatch | None = None
@@ -89,12 +90,12 @@ class Collector:
         Returns:
             The watch that frames are to be given to; None if there is one already.
         """
+        to_loguru()
         with _lock:
             known = _watches.get(worker)
             if known is not None:
                 self._watch = known
                 return None
-            self._switch_usage_on(worker)
             if self._watch is not None:  # the pipeline before this one
                 self._watch.finish()
                 self._watch = self._call = None
@@ -103,6 +104,7 @@ class Collector:
                 return None
             zero = time.time() - clock.get_time() / 1e9
             self._watch = _watches[worker] = PipelineWatch(call, zero)
+        self._switch_usage_on(worker)
         self._introduce(call, worker)
         self._watch.follow(worker, self._transport)
         logger.info("Zelto: call {} is collected", call.external_id)
@@ -115,11 +117,11 @@ class Collector:
         for name, version in SDK.items():
             client.hosts.setdefault(name, version)
         wanted = self._external_id or caller.external_id(self._runner_args, worker)
-        options = self._options
+        of_call = self._of_call
         if self._calls > 1:  # each pipeline is a call of its own
             wanted = f"{wanted}-{self._calls}" if wanted else None
-            options = options | CallOptions(recording_url=None)
-        return client.call(wanted, **options)
+            of_call = of_call | {"recording_url": None}
+        return client.call(wanted, **of_call)
 
     @guarded
     def _introduce(self, call: Call, worker: Any) -> None:
@@ -130,11 +132,10 @@ class Collector:
         number, _ = caller.numbers(self._runner_args)
         if number:
             call.add(CustomerKnown(at=at, number=number))
-        name = getattr(worker, "name", "")
-        if isinstance(name, str) and name and "#" not in name:  # Pipecat's own names have one
+        if name := caller.name_of(worker):
             call.add(AgentKnown(at=at, external_id=name, name=name))
 
     @guarded
     def _switch_usage_on(self, worker: Any) -> None:
-        if self._usage_metrics:
+        if self.usage_metrics:
             worker.params.enable_usage_metrics = True

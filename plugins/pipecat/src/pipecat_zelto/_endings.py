@@ -58,10 +58,10 @@ class Ending:
             self.broken_at = at
 
     @property
-    def reason(self) -> str | None:
-        """The disposition of the call; None when nothing tells."""
+    def reason(self) -> str:
+        """The disposition of the call."""
         if self.at is None and self.left_at is None:
-            return None
+            return "agent-error"  # a pipeline that never came about, or was torn down
         if self.left:
             timed_out = self.left == "on_session_timeout"
             return "session-timed-out" if timed_out else "customer-ended-call"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Unpack
 
 from pipecat.observers.base_observer import BaseObserver, FramePushed
 
-from zelto_agents import Call, Zelto
+from zelto_agents import Call
 from zelto_agents.guard import guarded
 
 from ._collector import CallOptions, Collector
@@ -20,7 +19,7 @@ class FrameObserver(BaseObserver):
     """Gives frames to a watch, and ends its call with the pipeline.
 
     Args:
-        watch: where the frames go.
+        watch: Where the frames go.
     """
 
     def __init__(self, watch: PipelineWatch | None = None) -> None:
@@ -49,55 +48,16 @@ class ZeltoObserver(FrameObserver):
     ``ZeltoProcessor`` it does nothing.
 
     Args:
-        runner_args: as of ``ZeltoProcessor``, like all the others.
-        transport: see there.
-        external_id: see there.
-        agent_id: see there.
-        agent_uuid: see there.
-        agent_name: see there.
-        version: see there.
-        system_prompt: see there.
-        metadata: see there.
-        customer: see there.
-        recording_url: see there.
-        redact: see there.
-        usage_metrics: see there.
-        zelto: see there.
+        runner_args: As of ``ZeltoProcessor``.
+        **options: As of ``ZeltoProcessor``.
+
+    Raises:
+        TypeError: There is no such option.
     """
 
-    def __init__(
-        self,
-        runner_args: Any = None,
-        *,
-        transport: Any = None,
-        external_id: str | None = None,
-        agent_id: str | None = None,
-        agent_uuid: str | None = None,
-        agent_name: str | None = None,
-        version: str | None = None,
-        system_prompt: str | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        customer: Mapping[str, str] | None = None,
-        recording_url: str | None = None,
-        redact: Callable[[str], str] | None = None,
-        usage_metrics: bool = True,
-        zelto: Zelto | None = None,
-    ) -> None:
+    def __init__(self, runner_args: Any = None, **options: Unpack[CallOptions]) -> None:
         super().__init__()
-        options = CallOptions(
-            agent_id=agent_id,
-            agent_uuid=agent_uuid,
-            agent_name=agent_name,
-            version=version,
-            system_prompt=system_prompt,
-            metadata=metadata,
-            customer=customer,
-            recording_url=recording_url,
-            redact=redact,
-        )
-        self._zelto_collector = Collector(
-            runner_args, transport, external_id, zelto, options, usage_metrics=usage_metrics
-        )
+        self._zelto_collector = Collector(runner_args, **options)
         self._zelto_worker: Any = None
 
     @property

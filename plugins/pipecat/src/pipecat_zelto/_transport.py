@@ -7,7 +7,7 @@ from typing import Any
 
 from zelto_agents.guard import guarded
 
-__all__ = ["TransportWatch", "transports"]
+__all__ = ["TransportWatch", "carries_audio", "transports"]
 
 # Pipecat has no frame for a client that left: transports tell it as events of their own.
 _LEFT = (
@@ -74,3 +74,10 @@ def transports(processor: Any) -> Iterable[Any]:
     """The transport that a processor is an end of, by what its ends remember of it."""
     yield getattr(processor, "_transport", None)
     yield getattr(getattr(processor, "_client", None), "_webrtc_connection", None)
+
+
+def carries_audio(processor: Any) -> bool:
+    """Whether a processor is an end of a transport that somebody may be heard over."""
+    params = getattr(processor, "_params", None)
+    known = (getattr(params, f"audio_{way}_enabled", False) for way in ("in", "out"))
+    return any(one is True for one in known)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -20,7 +19,7 @@ from ._context import ContextWatch
 from ._endings import Ending
 from ._speech import CallerSpeech
 from ._tools import Tools
-from ._transport import TransportWatch, transports
+from ._transport import TransportWatch, carries_audio, transports
 from ._usage import Usage
 
 __all__ = ["PipelineWatch", "walk"]
@@ -29,6 +28,7 @@ Handler = Callable[[Any, float], None]
 
 # Seconds after which a pipeline that was told to end is given up; Pipecat cancels within 20.
 GIVE_UP = 60.0
+REMEMBERED = 1000
 # What only a call with a voice has.
 _VOICE = {
     "BotStartedSpeakingFrame",
@@ -64,7 +64,7 @@ class PipelineWatch:
         self._connected = self._voice = False
         self._source: Any = None
         self._last_look: asyncio.TimerHandle | None = None
-        self._seen: deque[int] = deque(maxlen=1000)
+        self._seen: dict[int, None] = {}
         self._handlers = self._by_name()
         self._by_type: dict[type, tuple[str, Handler] | None] = {}
 
@@ -126,6 +126,7 @@ class PipelineWatch:
             processor.add_event_handler("on_recording_started", self._on_recording)
         for transport in transports(processor):
             self._transport.follow(transport)
+        self._voice = self._voice or carries_audio(processor)
         if processor.can_generate_metrics():
             self._usage.know(processor)
             self._context.know_model(processor, time.time())
@@ -154,15 +155,22 @@ class PipelineWatch:
             return
         if not getattr(data, "first_push", True):
             return
-        if not hasattr(data, "first_push"):  # before 1.12
-            if frame.id in self._seen:
-                return
-            self._seen.append(frame.id)
+        if not hasattr(data, "first_push") and self._seen_before(frame.id):
+            return
         at = self._zero + data.timestamp / 1e9
         self._voice = self._voice or name in _VOICE
         self._source = data.source
         handler(frame, at)
         self._context.settle(at)
+
+    def _seen_before(self, number: int) -> bool:
+        """Before 1.12 every push of a frame is told of."""
+        if number in self._seen:
+            return True
+        self._seen[number] = None
+        if len(self._seen) > REMEMBERED:
+            del self._seen[next(iter(self._seen))]
+        return False
 
     def _client_connected(self, frame: Any, at: float) -> None:
         if not self._connected:
