@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import fields
 
 from pipecat.frames.frames import EndFrame, LLMRunFrame, TTSSpeakFrame
@@ -184,6 +185,29 @@ async def overlapping(stage: Stage) -> None:
     await stage.voice(Script(lines=lines, replies=(*CHAT.replies, *STORY.replies), hang_up=8.0))
 
 
+async def cut_off(stage: Stage) -> None:
+    """The caller speaks while the model still writes its answer."""
+    lines = (CallerLine(1.0, 2.0, "Tell me a tale."), CallerLine(2.85, 3.6, "Who are you?"))
+    await stage.voice(Script(lines=lines, replies=(*CHAT.replies, *STORY.replies), hang_up=8.0))
+
+
+async def metered(stage: Stage) -> None:
+    """Usage metrics, which Pipecat does not make by itself."""
+    await stage.voice(CHAT, during=_note_params(stage))
+
+
+async def unmetered(stage: Stage) -> None:
+    """Usage metrics that are not wanted."""
+    await stage.voice(CHAT, during=_note_params(stage), zelto={"usage_metrics": False})
+
+
+def _note_params(stage: Stage) -> Callable[[ScriptedCall, PipelineWorker], Awaitable[None]]:
+    async def note(call: ScriptedCall, worker: PipelineWorker) -> None:
+        stage.notes["params"] = worker.params.enable_usage_metrics
+
+    return note
+
+
 SPEECH: dict[str, Play] = {
     play.__name__: play
     for play in (
@@ -206,5 +230,8 @@ SPEECH: dict[str, Play] = {
         fast,
         silent,
         overlapping,
+        cut_off,
+        metered,
+        unmetered,
     )
 }

@@ -61,7 +61,7 @@ class PipelineWatch:
         self._user_turn = 0
         self._user_text: list[str] = []
         self._user_turn_open = False
-        self._connected = self._voice = False
+        self._connected = self._voice = self._metered = False
         self._source: Any = None
         self._last_look: asyncio.TimerHandle | None = None
         self._seen: dict[int, None] = {}
@@ -107,6 +107,7 @@ class PipelineWatch:
     def follow(self, worker: Any, transport: Any = None) -> None:
         """Subscribe to what the parts of the pipeline tell beside its frames."""
         self._transport.follow(transport)
+        self._metered = bool(worker.params.enable_usage_metrics)
         for processor in walk(worker.pipeline):
             self._follow(processor)
 
@@ -260,7 +261,7 @@ class PipelineWatch:
         end = self._ending.ended_at or now
         for finish in (self._speech.finish, self._answers.finish, self._context.finish):
             self._finish_part(finish, end)
-        self._finish_part(self._usage.finish, now)
+        self._finish_part(lambda at: self._usage.finish(at, metered=self._metered), now)
         if not self._voice:
             self._add(ChannelKnown(at=now, channel="text"))
         if raw := self._ending.raw:
