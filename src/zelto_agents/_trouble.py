@@ -50,7 +50,7 @@ def explain(claim: Claim, verdict: Verdict, trouble: Trouble, tally: Tally) -> N
     base_url, why = claim.base_url, verdict.why
     if verdict.action == "sent":
         tally.sent += 1
-        logger.debug("call %s revision %d sent", claim.external_id, claim.revision)
+        logger.info("call %s revision %d sent", claim.external_id, claim.revision)
     elif verdict.action == "dead":
         tally.dead += 1
         logger.error(

@@ -239,7 +239,8 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "import_time": import_time,
 }
 # Each is a module beside this one, with ``main``.
-PROOFS = ("faults", "crash", "fleet", "linear", "livekit", "overhead")
+PROOFS = ("faults", "crash", "fleet", "linear", "overhead")
+FRAMEWORKS = ("livekit", "pipecat")
 
 
 def _figure(key: str, value: float) -> str:
@@ -267,10 +268,13 @@ def write_readme(results: dict[str, dict[str, Any]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--name", choices=sorted([*BENCHMARKS, *PROOFS]))
+    parser.add_argument("--name", choices=sorted([*BENCHMARKS, *PROOFS, *FRAMEWORKS]))
     parser.add_argument("--readme", action="store_true")
     options = parser.parse_args()
     sys.path.insert(0, str(ROOT / "tests"))
+    if options.name in FRAMEWORKS:
+        importlib.import_module("bench.scenarios").main(options.name)
+        return
     if options.name in PROOFS:
         importlib.import_module(f"bench.{options.name}").main()
         return

@@ -103,7 +103,7 @@ class Words:
         """What keeps it, in the words of the one who can change it; empty if nothing does."""
         match delivery.state:
             case "live":
-                return "the call is going on; sent when it ends, or its process is gone"
+                return "the call is going on, or its process died and the next drain finishes it"
             case "sent":
                 return ""
             case "awaited":
@@ -128,10 +128,12 @@ class Words:
     def _why_due(self, delivery: Delivery) -> str:
         base_url = delivery.base_url
         if not base_url:
-            return "made without a key: sent by the first process that has one"
+            return "made without a usable key or base URL: sent by the first process that has both"
         if is_confirming(delivery):
             return "arrived; sent once more, in case an older revision comes late"
         if base_url != self._settings.base_url:
+            if self.gate(base_url).away == "base_url":
+                return f"{plain(base_url)} is no ingest API: goes to yours with the next drain"
             return f"waits for {plain(base_url)}: drain with ZELTO_BASE_URL={plain(base_url)}"
         gate = self.gate(base_url)
         if gate.away == "base_url":

@@ -108,7 +108,7 @@ class _WorkersWatch(Watch):
         """Back when all was tried, or when the budget is used up."""
         if not self.stop(self._settings.shutdown_budget):
             logger.warning("the outbox is still in use; what was claimed comes free by itself")
-        logger.info("stopped watching the outbox: %d were sent", self.tally.sent)
+        logger.info("stopped watching the outbox: %d were left to it and sent", self.tally.sent)
 
     async def _deliver(self) -> None:
         await super()._deliver()
