@@ -1,6 +1,7 @@
 """The scenarios of one framework, a row each: turns, how far their times are off, what is wrong.
 
-python -m bench.scenarios livekit|pipecat [PART_OF_A_NAME]  (with PYTHONPATH=tests:examples/worker)
+python -m bench.scenarios livekit|pipecat [PART_OF_A_NAME [SIDE_BY_SIDE]]
+(with PYTHONPATH=tests:examples/worker); so many side by side are played in real time.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ PACKAGES = {"livekit": "livekit-agents", "pipecat": "pipecat-ai"}
 __all__ = ["main"]
 
 
-def main(framework: str, only: str = "") -> None:
+def main(framework: str, only: str = "", at_once: str = "0") -> None:
     """Print the table.
 
     Raises:
@@ -35,7 +36,7 @@ def main(framework: str, only: str = "") -> None:
     print(f"{'scenario':30} {'turns':>5} {'off by':>8} {'bytes':>6}  verdict")
     wrong = 0
     with tempfile.TemporaryDirectory() as folder:
-        for scene in play(scenarios.Stage, wanted, Path(folder)):
+        for scene in play(scenarios.Stage, wanted, Path(folder), at_once=int(at_once)):
             if scene.unsupported:
                 print(f"{scene.name:30} {'':22}  not in this version: {scene.unsupported}")
                 continue

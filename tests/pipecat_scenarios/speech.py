@@ -96,7 +96,6 @@ async def hung_up_speaking(stage: Stage) -> None:
     """The caller hangs up in the middle of their own words."""
     lines = (*CHAT.lines[:1], CallerLine(5.0, 8.0, "And then I wanted to ask you about my bill."))
     await stage.voice(Script(lines=lines, replies=CHAT.replies, hang_up=7.0))
-    stage.tolerance = 0.45  # the last words that were told are older than the hang-up
 
 
 async def pause(stage: Stage) -> None:

@@ -57,9 +57,10 @@ def compare(stage: Scene) -> Verdict:
 def _same_text(content: str, truth: Truth) -> bool:
     if not truth.interrupted:
         return content == truth.text
-    # The word that was being spoken may or may not be counted.
-    missing = len(truth.text.split()) - len(content.split())
-    return truth.text.startswith(content.removesuffix("...")) and 0 <= missing <= 1
+    # The word that was being spoken, or about to be, may or may not be counted.
+    said, found = truth.text.split(), content.removesuffix("...").split()
+    common = min(len(said), len(found))
+    return said[:common] == found[:common] and abs(len(said) - len(found)) <= 1
 
 
 def _compare_times(

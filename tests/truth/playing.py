@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
 
@@ -35,38 +35,49 @@ class Played(dict[str, _S]):
 
 
 def play(
-    kind: Callable[[str, Zelto], _S], scenarios: Mapping[str, Play[_S]], folder: Path
+    kind: Callable[[str, Zelto], _S],
+    scenarios: Mapping[str, Play[_S]],
+    folder: Path,
+    *,
+    at_once: int = 0,
 ) -> Iterator[_S]:
-    """Each scenario on a virtual clock, once it is over and its documents have arrived.
+    """Each scenario once it is over and its documents have arrived.
 
     Args:
         kind: makes a scene, of its name and the client that it sends with.
         scenarios: by name.
         folder: where the outbox is.
+        at_once: how many side by side, in real time; 0 for one after the other on a virtual clock.
     """
     with run_in_thread() as receiver:
         settings = Settings.load(
             {}, api_key=receiver.key, base_url=receiver.url, outbox=folder / "outbox"
         )
         with Zelto(settings=settings) as client:
-            for name, scenario in scenarios.items():
-                scene = kind(name, client)
-                virtual_time.run(lambda: _played(scenario, scene, LONGEST))  # noqa: B023
+            scenes = [(scenario, kind(name, client)) for name, scenario in scenarios.items()]
+            step = at_once or 1
+            for few in (scenes[i : i + step] for i in range(0, len(scenes), step)):
+                if at_once:
+                    asyncio.run(_all(few))
+                else:
+                    virtual_time.run(lambda: _all(few))  # noqa: B023
                 client.flush(10)
-                _collect(scene, receiver)
-                yield scene
+                for _, scene in few:
+                    _collect(scene, receiver)
+                    yield scene
 
 
-def _played(scenario: Play[_S], scene: _S, longest: float) -> Coroutine[Any, Any, None]:
-    async def played() -> None:
-        try:
-            await asyncio.wait_for(scenario(scene), longest)
-        except UnsupportedError as why:
-            scene.unsupported = str(why)
-        except Exception as fault:  # noqa: BLE001 - told as the scenario's own
-            scene.fault = repr(fault)
+async def _all(few: Sequence[tuple[Play[_S], _S]]) -> None:
+    await asyncio.gather(*(_played(scenario, scene) for scenario, scene in few))
 
-    return played()
+
+async def _played(scenario: Play[_S], scene: _S) -> None:
+    try:
+        await asyncio.wait_for(scenario(scene), LONGEST)
+    except UnsupportedError as why:
+        scene.unsupported = str(why)
+    except Exception as fault:  # noqa: BLE001 - told as the scenario's own
+        scene.fault = repr(fault)
 
 
 def _collect(scene: Scene, receiver: RunningReceiver) -> None:

@@ -135,7 +135,7 @@ class _Microphone(BaseInputTransport):
     async def _speak(self) -> None:
         script = self._transport.script
         frames = 0
-        began = asyncio.get_running_loop().time()
+        began = asyncio.get_running_loop().time() - (time.time() - self._transport.started_at)
         while script.hang_up is None or frames * FRAME < script.hang_up:
             start, frames = frames * FRAME, frames + 1
             await asyncio.sleep(began + frames * FRAME - asyncio.get_running_loop().time())
