@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -10,19 +11,34 @@ from pathlib import Path
 
 import pytest
 
+from pipecat_zelto._collector import CallOptions
 from zelto_agents.receiver import RunningReceiver
 
 ROOT = Path(__file__).parents[2]
-BLOCKS = [
+READMES = ("README.md", "plugins/livekit/README.md", "plugins/pipecat/README.md")
+CODE = [
     (path, block)
-    for path in ("README.md", "plugins/pipecat/README.md")
+    for path in READMES
     for block in re.findall(r"```python\n(.*?)```", (ROOT / path).read_text(), re.DOTALL)
-    if "with " in block
 ]
+BLOCKS = [(path, block) for path, block in CODE if "with " in block]
 
 
 def test_there_is_code_to_run():
-    assert len(BLOCKS) == 2
+    assert len(BLOCKS) == 1
+    assert {path for path, _ in CODE} == set(READMES)
+
+
+@pytest.mark.parametrize(("path", "block"), CODE, ids=[path for path, _ in CODE])
+def test_all_code_is_python(path: str, block: str):
+    compile(block, path, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+def test_the_options_of_the_pipecat_readme_are_all_that_there_are():
+    text = (ROOT / "plugins/pipecat/README.md").read_text()
+    rows = re.findall(r"^\| (`\w+[`=].*?) \|", text.split("## What arrives")[0], re.MULTILINE)
+    named = set(re.findall(r"`(\w+)", " ".join(rows)))
+    assert named == set(CallOptions.__annotations__)
 
 
 @pytest.mark.parametrize(("path", "block"), BLOCKS, ids=[path for path, _ in BLOCKS])

@@ -1,6 +1,6 @@
 """A bot in a process of its own, which says when it has spoken and does not end by itself.
 
-python dying_bot.py MODE [EXTERNAL_ID]
+python dying_bot.py MODE EXTERNAL_ID   (with PYTHONPATH=tests:examples/worker)
 """
 
 from __future__ import annotations
@@ -8,11 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from pathlib import Path
 from typing import Any
-
-HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent), str(HERE.parents[1] / "examples" / "worker")]
 
 import virtual_time  # before pipecat
 
@@ -20,9 +16,9 @@ import virtual_time  # before pipecat
 from loguru import logger
 from pipecat.frames.frames import EndFrame
 from pipecat.workers.runner import WorkerRunner
-from pipecat_zelto import ZeltoProcessor
 
 from pipecat_scenarios.endings import swallowing
+from pipecat_zelto import ZeltoProcessor
 from scripted import CallerLine, Reply, Script
 from scripted.pipecat import ScriptedCall
 from zelto_agents import Zelto

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipecat_zelto import SETUP_FILE
 
 from commands import run
+from pipecat_zelto import SETUP_FILE
 from zelto_agents import Settings
 from zelto_agents.receiver import RunningReceiver
 
 BOT = Path(__file__).with_name("dying_bot.py")
+PATHS = (BOT.parents[1], BOT.parents[2] / "examples" / "worker")
 SAID = [("user", "Who are you?"), ("assistant", "A voice.")]
 
 
@@ -26,6 +27,7 @@ SAID = [("user", "Who are you?"), ("assistant", "A voice.")]
 def environment(settings: Settings) -> dict[str, str]:
     assert settings.api_key is not None
     return os.environ | {
+        "PYTHONPATH": os.pathsep.join(map(str, PATHS)),
         "ZELTO_API_KEY": settings.api_key.get_secret_value(),
         "ZELTO_BASE_URL": settings.base_url or "",
         "ZELTO_OUTBOX": str(settings.outbox),

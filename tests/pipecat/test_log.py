@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from loguru import logger
-from pipecat_zelto import ZeltoProcessor
 
 import virtual_time
 from pipecat_scenarios.speech import CHAT
+from pipecat_zelto import ZeltoProcessor
 from scripted.pipecat import ScriptedCall
 from zelto_agents import Settings, Zelto
 
