@@ -369,3 +369,12 @@ def test_redaction_leaves_our_own_words_and_structure_alone():
     assert redacted(versions, mask) is versions
     assert redacted(CallEnded(at=T, reason="agent-error"), mask).reason == "agent-error"
     assert redacted(CallEnded(at=T, reason="Ada hung up"), mask).reason == "X" * 11
+
+
+def test_a_recording_url_that_cannot_be_sent_does_not_take_the_place_of_one_that_can():
+    good = RecordingKnown(at=2.0, seq=1, url="https://example.com/1.ogg")
+    bad = RecordingKnown(at=3.0, seq=2, url="s3://bucket/1.ogg")
+    document = fold([CallStarted(at=1.0, external_id="c"), good, bad])
+    assert str(document.call.recording_url) == good.url
+    assert document.metadata is not None
+    assert document.metadata["zelto"]["refused"]["recordingUrl"]["value"] == bad.url

@@ -138,7 +138,11 @@ def _call(
     if ends:
         duration = max(duration, _relative(min(fact.at for fact in ends), started) or 0)
     ids = [fact.external_id for fact in _of(facts, CallStarted) if fact.external_id]
-    costs, urls = _of(facts, CostKnown)[-1:], _of(facts, RecordingKnown)[-1:]
+    costs = _of(facts, CostKnown)[-1:]
+    urls = [fact.url for fact in _of(facts, RecordingKnown)]
+    for url in urls:
+        _allowed("recordingUrl", url, refused)
+    usable = [url for url in urls if refusal("recordingUrl", url) is None]
     number, name = _customer(facts)
     return {
         "external_id": clean_text(ids[0]) if ids else f"unknown-{started:.3f}",
@@ -147,7 +151,7 @@ def _call(
         "duration_seconds": round(duration, 3) if ends and timed else None,
         "ended_reason": _text(reasons[-1]) if reasons else None,
         "cost": _allowed("cost", costs[0].usd if costs else None, refused),
-        "recording_url": _allowed("recordingUrl", urls[0].url if urls else None, refused),
+        "recording_url": usable[-1] if usable else None,
         "customer": {"number": number, "name": name} if number or name else None,
     }
 

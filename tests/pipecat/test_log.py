@@ -61,6 +61,19 @@ def test_what_is_wrong_is_said_in_pipecats_own_log(tmp_path: Path):
     assert lines[1].endswith("Zelto: call call-1 is collected")
 
 
+def test_that_a_call_has_arrived_is_said_there_too(settings: Settings, tmp_path: Path):
+    assert settings.api_key is not None
+    environment = os.environ | {
+        "ZELTO_OUTBOX": str(tmp_path / "outbox"),
+        "ZELTO_API_KEY": settings.api_key.get_secret_value(),
+        "ZELTO_BASE_URL": settings.base_url or "",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", BOT], env=environment, capture_output=True, text=True, check=True
+    )
+    assert "Zelto: call call-1 revision 1 sent" in done.stderr
+
+
 def test_no_words_numbers_or_keys_are_in_the_log(told: list[str], settings: Settings):
     async def call(client: Zelto) -> None:
         parts = ScriptedCall(CHAT, prompt="Be kind.")

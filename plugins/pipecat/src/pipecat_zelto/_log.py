@@ -27,3 +27,5 @@ def to_loguru() -> None:
     core = logging.getLogger("zelto_agents")
     if not core.hasHandlers():
         core.addHandler(_ToLoguru())
+        if core.level == logging.NOTSET:
+            core.setLevel(logging.INFO)

@@ -10,12 +10,16 @@ from typing import Any
 
 from pipecat_zelto import ZeltoObserver
 
-__all__ = ["setup_pipeline_worker"]
+__all__ = ["setup_pipeline_worker", "setup_worker_runner"]
 
 
 async def setup_pipeline_worker(worker: Any) -> None:
     """Called by Pipecat before a pipeline starts."""
     worker.add_observer(ZeltoObserver())
+
+
+async def setup_worker_runner(runner: Any) -> None:
+    """Called by Pipecat before its runner starts; there is nothing to do."""
 
 
 if __name__ == "__main__":
