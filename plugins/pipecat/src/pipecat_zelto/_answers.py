@@ -43,6 +43,8 @@ class Utterance:
     """What a text-to-speech service made in one context."""
 
     in_context: bool
+    firm: bool = False
+    """Whether it is played to its end, whoever cuts in."""
     words: list[str] = field(default_factory=list[str])
     audio: float = 0.0
     stretches: list[Stretch] = field(default_factory=list[Stretch])
@@ -118,6 +120,7 @@ class Answers:
         utterance = self._utterance(frame)
         if not frame.append_to_context:
             utterance.in_context = False
+        utterance.firm = getattr(frame, "interruptible", True) is False  # since 1.11
 
     def words(self, frame: Any, at: float) -> None:
         """Text that a service speaks."""
@@ -152,10 +155,7 @@ class Answers:
         if self._stretch is not None:
             return
         self._stretch = self._latest = stretch = Stretch(at)
-        if self._waiting:
-            played = [c for c, utterance in self._utterances.items() if utterance is self._playing]
-            self._playing = self._utterances[self._waiting.popleft()]
-            self._forget(played)
+        self._play_next(at)
         playing, last = self._playing, self._last
         if playing is not None:
             playing.stretches.append(stretch)
@@ -164,6 +164,20 @@ class Answers:
                 self._voice(last, [stretch])  # the text came before the sound
             else:
                 self._free.append(stretch)
+
+    def _play_next(self, at: float) -> None:
+        """What sounds now: the next that has a sound, for one that failed has none."""
+        playing = self._playing
+        played = [context for context, one in self._utterances.items() if one is playing]
+        silent = []
+        while len(self._waiting) > 1 and not self._utterances[self._waiting[0]].audio:
+            silent.append(self._waiting.popleft())
+        if self._waiting:
+            self._playing = self._utterances[self._waiting.popleft()]
+            self._forget(played)
+        elif playing is not None and playing.played(at) >= playing.audio - NEARLY_ALL:
+            self._playing = None  # a sound that no text was made into
+        self._forget(silent)
 
     def bot_speaking(self, frame: Any, at: float) -> None:
         """The bot goes on speaking; should the process die now, this much was heard."""
@@ -198,9 +212,10 @@ class Answers:
         return utterance.turn
 
     def interrupted(self, frame: Any, at: float) -> None:
-        """The caller cut in: what waits is never heard."""
-        self._forget(list(self._waiting))
-        self._waiting.clear()
+        """The caller cut in: what waits is never heard, but for what must be."""
+        firm = [context for context in self._waiting if self._utterances[context].firm]
+        self._forget([context for context in self._waiting if context not in firm])
+        self._waiting = deque(firm)
 
     def bot_stopped(self, frame: Any, at: float) -> None:
         """The transport has played the last sound, or was told to be silent."""
@@ -230,8 +245,12 @@ class Answers:
         )
 
     def turn_started(self, at: float) -> None:
-        """The aggregator began a turn: what sounds from now on is not the last one's."""
+        """The aggregator began a turn: what sounds from now on is its own, and no other's."""
         self._last = None
+        for stretch in self._free:
+            if stretch.end is not None:
+                self._tell_sound(stretch, stretch.end)
+        self._free = [stretch for stretch in self._free if stretch.end is None]
 
     def turn_stopped(self, text: str, at: float, *, interrupted: bool) -> None:
         """The aggregator has the text of a turn, which may be no text at all."""
@@ -271,6 +290,8 @@ class Answers:
         """The call is over: who spoke is cut short, and sound without words is kept as such."""
         self.bot_stopped(None, at)
         for stretch in self._free:
-            end = at if stretch.end is None else stretch.end
-            self._add(SpeechHeard(at=end, role="assistant", start=stretch.start, end=end))
+            self._tell_sound(stretch, at if stretch.end is None else stretch.end)
         self._free = []
+
+    def _tell_sound(self, stretch: Stretch, end: float) -> None:
+        self._add(SpeechHeard(at=end, role="assistant", start=stretch.start, end=end))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, TypedDict, Unpack
 
@@ -26,7 +25,6 @@ __all__ = ["CallOptions", "Collector"]
 SDK = {"pipecat-ai": pipecat_version, "pipecat-zelto": __version__}
 
 _lock = threading.Lock()
-_watches: weakref.WeakKeyDictionary[Any, PipelineWatch] = weakref.WeakKeyDictionary()
 
 
 class CallOptions(TypedDict, total=False):
@@ -92,7 +90,7 @@ class Collector:
         """
         to_loguru()
         with _lock:
-            known = _watches.get(worker)
+            known: PipelineWatch | None = getattr(worker, "_zelto_watch", None)
             if known is not None:
                 self._watch = known
                 return None
@@ -103,7 +101,8 @@ class Collector:
             if call is None:
                 return None
             zero = time.time() - clock.get_time() / 1e9
-            self._watch = _watches[worker] = PipelineWatch(call, zero)
+            # On the worker, so that one goes with the other: both hold each other.
+            self._watch = worker._zelto_watch = PipelineWatch(call, zero)  # noqa: SLF001
         self._switch_usage_on(worker)
         self._introduce(call, worker)
         self._watch.follow(worker, self._transport)

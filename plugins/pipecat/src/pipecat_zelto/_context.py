@@ -1,13 +1,14 @@
 """What stands in the model's context: prompts, and messages that nobody spoke.
 
-A message that appears in the context without a turn of the caller's was typed, or put there by
-the bot's own code.
+A message that is appended to the context without a turn of the caller's was typed, or put there by
+the bot's own code. Contexts are also edited: documents are added to a question, old messages are
+summed up, all of them replaced. What is changed so was said in no turn.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from zelto_agents.contract import Role
@@ -23,7 +24,7 @@ _ROLES: dict[str, Role] = {"user": "user", "developer": "system", "system": "sys
 
 
 class ContextWatch:
-    """Compares the context with what was seen of it before.
+    """Compares the context with what was in it when it was last looked at.
 
     Args:
         add: where facts go.
@@ -33,56 +34,59 @@ class ContextWatch:
         self._add = add
         self._models: list[Any] = []
         self._prompt: str | None = None
-        self._seen: Counter[tuple[str, str]] = Counter()
-        self._spoken: Counter[str] = Counter()
+        self._context: Any = None
+        self._known: list[Any] = []
+        self._spoken: deque[str] = deque(maxlen=50)
         self._fresh: list[tuple[float, str, str]] = []
         self._typed = 0
-        self._replaced = False
 
     def know_model(self, service: Any, at: float) -> None:
-        """A service that may hold the prompt."""
+        """A service that may hold the prompt; of several, the first."""
         if _instruction(service):
             self._models.append(service)
-            self._tell_prompt(_instruction(service), at)
+            if self._prompt is None:
+                self._tell_prompt(_instruction(service), at)
 
     def know_context(self, context: Any) -> None:
-        """What is in the context before the call begins was said in no turn of it."""
-        self._seen = Counter(_messages(context))
+        """The conversation's context; what is in it before the call was said in no turn of it."""
+        self._context, self._known = context, list(context.get_messages())
 
     def spoken(self, text: str) -> None:
         """The caller said this, which the context has as well."""
-        self._spoken[text] += 1
-
-    def replaced(self, frame: Any, at: float) -> None:
-        """The whole context is about to be another one."""
-        self._replaced = True
+        self._spoken.append(text)
 
     def sent(self, frame: Any, at: float) -> None:
         """The model is asked to answer."""
         if getattr(frame, "speculation", False):
             return
-        messages = list(_messages(frame.context))
+        if self._context is None:  # a bot that does without aggregators
+            self._context = frame.context
+        if frame.context is not self._context:
+            return  # of a classifier, or another model beside the talk
+        messages = self._look(at)
         prompts = [_instruction(model) for model in self._models]
-        prompts += [text for role, text in messages[:1] if role == "system"]
+        prompts += [_text(m) for m in messages[:1] if _role(m) == "system"]
         self._tell_prompt(next((text for text in prompts if text), ""), at)
-        now = Counter(messages)
-        fresh = now - self._seen
-        if self._replaced:  # of a context put there at once, only an end to be answered is new
-            end = messages[-1:] if _last_role(frame.context) == "user" else []
-            fresh = Counter(message for message in end if message in fresh)
-            self._replaced = False
-        self._seen |= now
-        for role, text in messages:
-            if fresh[role, text] and text != self._prompt:
-                fresh[role, text] -= 1
+
+    def _look(self, at: float) -> Sequence[Any]:
+        """Note what has been appended since the last look."""
+        messages = list(self._context.get_messages())
+        before = _after_known(messages, self._known)
+        if before is None:  # nothing of it is left: only an end that is to be answered is new
+            before = len(messages) - (1 if messages and _role(messages[-1]) == "user" else 0)
+        for number, message in enumerate(messages[before:], before):
+            role, text = _role(message), _text(message)
+            prompt = number == 0 and role == "system"
+            if role in _ROLES and text and not text.startswith(_ASYNC_TOOL) and not prompt:
                 self._fresh.append((at, role, text))
+        self._known = messages
+        return messages
 
     def settle(self, at: float) -> None:
         """Tell of messages which by now are known to have been spoken by nobody."""
         while self._fresh and self._fresh[0][0] < at - SETTLING:
             since, role, text = self._fresh.pop(0)
-            if role == "user" and self._spoken[text]:
-                self._spoken[text] -= 1
+            if role == "user" and any(said in text for said in self._spoken):
                 continue
             self._typed += 1
             self._add(
@@ -99,6 +103,8 @@ class ContextWatch:
 
     def finish(self, at: float) -> None:
         """Nothing more will be said of what is in the context."""
+        if self._context is not None:
+            self._look(at)
         self.settle(at + 2 * SETTLING)
 
     def _tell_prompt(self, text: str, at: float) -> None:
@@ -111,6 +117,17 @@ class ContextWatch:
         self._prompt = text
 
 
+def _after_known(messages: Sequence[Any], known: Sequence[Any]) -> int | None:
+    """Where what is new begins: behind the last message that was there before."""
+    if not known:
+        return 0
+    before = {id(message) for message in known}
+    for number in range(len(messages) - 1, -1, -1):
+        if id(messages[number]) in before or messages[number] == known[-1]:
+            return number + 1
+    return None
+
+
 def _instruction(service: Any) -> str:
     """A service's own system prompt, without what Pipecat appends to it."""
     settings = getattr(service, "settings", None) or getattr(service, "_settings", None)
@@ -121,21 +138,13 @@ def _instruction(service: Any) -> str:
     return next((text for text in known if isinstance(text, str) and text), "")
 
 
-def _messages(context: Any) -> Iterable[tuple[str, str]]:
-    """Roles and texts; what is in a provider's own form is left out."""
-    for message in context.get_messages():
-        if isinstance(message, dict) and message.get("role") in _ROLES:
-            text = _text(message.get("content"))
-            if text and not text.startswith(_ASYNC_TOOL):
-                yield message["role"], text
+def _role(message: Any) -> str:
+    """Who speaks; empty for what is in a provider's own form."""
+    return str(message.get("role", "")) if isinstance(message, dict) else ""
 
 
-def _last_role(context: Any) -> Any:
-    messages = context.get_messages()
-    return messages[-1].get("role") if messages and isinstance(messages[-1], dict) else None
-
-
-def _text(content: Any) -> str:
+def _text(message: Any) -> str:
+    content = message.get("content") if isinstance(message, dict) else None
     if isinstance(content, str):
         return content
     parts = content if isinstance(content, list) else []

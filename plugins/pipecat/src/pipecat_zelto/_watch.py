@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from pipecat.processors.frame_processor import FrameDirection
@@ -22,13 +22,13 @@ from ._tools import Tools
 from ._transport import TransportWatch, carries_audio, transports
 from ._usage import Usage
 
-__all__ = ["PipelineWatch", "walk"]
+__all__ = ["PipelineWatch", "conversation", "walk"]
 
 Handler = Callable[[Any, float], None]
 
 # Seconds after which a pipeline that was told to end is given up; Pipecat cancels within 20.
 GIVE_UP = 60.0
-REMEMBERED = 1000
+REMEMBERED = 5000
 # What only a call with a voice has.
 _VOICE = {
     "BotStartedSpeakingFrame",
@@ -82,14 +82,13 @@ class PipelineWatch:
             "TranscriptionFrame": speech.final,
             "TTSStartedFrame": answers.utterance_started,
             "TTSTextFrame": answers.words,
-            "TTSAudioRawFrame": self._made,
+            "TTSAudioRawFrame": answers.audio,
             "BotStartedSpeakingFrame": answers.bot_started,
             "BotSpeakingFrame": answers.bot_speaking,
             "BotStoppedSpeakingFrame": answers.bot_stopped,
             "InterruptionFrame": answers.interrupted,
             "LLMFullResponseStartFrame": self._completion,
             "LLMContextFrame": self._context.sent,
-            "LLMMessagesUpdateFrame": self._context.replaced,
             "FunctionCallsStartedFrame": tools.asked,
             "FunctionCallInProgressFrame": tools.running,
             "FunctionCallResultFrame": tools.result,
@@ -108,18 +107,22 @@ class PipelineWatch:
         """Subscribe to what the parts of the pipeline tell beside its frames."""
         self._transport.follow(transport)
         self._metered = bool(worker.params.enable_usage_metrics)
-        for processor in walk(worker.pipeline):
-            self._follow(processor)
+        processors = list(walk(worker.pipeline))
+        context = conversation(processors)
+        if context is not None:
+            self._context.know_context(context)
+        for processor in processors:
+            self._follow(processor, context)
 
     @guarded
-    def _follow(self, processor: Any) -> None:
+    def _follow(self, processor: Any, context: Any) -> None:
         events = getattr(processor, "_event_handlers", {})
-        if "on_user_turn_message_added" in events:
-            self._context.know_context(processor.context)
+        ours = getattr(processor, "context", None) is context
+        if "on_user_turn_message_added" in events and ours:
             processor.add_event_handler("on_user_turn_started", self._on_user_turn_started)
             processor.add_event_handler("on_user_turn_message_added", self._on_user_message)
             processor.add_event_handler("on_user_turn_stopped", self._on_user_turn_stopped)
-        if "on_assistant_turn_stopped" in events:
+        if "on_assistant_turn_stopped" in events and ours:
             self._answers.aggregated = True
             processor.add_event_handler("on_assistant_turn_started", self._on_answer_started)
             processor.add_event_handler("on_assistant_turn_stopped", self._on_answer_stopped)
@@ -156,6 +159,8 @@ class PipelineWatch:
             return
         if not getattr(data, "first_push", True):
             return
+        if name == "TTSAudioRawFrame" and isinstance(data.source, BaseOutputTransport):
+            return  # cut into new frames, to be played
         if not hasattr(data, "first_push") and self._seen_before(frame.id):
             return
         at = self._zero + data.timestamp / 1e9
@@ -178,10 +183,6 @@ class PipelineWatch:
             self._connected = True
             self.call.started_at = at
             self._add(CallStarted(at=at, external_id=self.call.external_id))
-
-    def _made(self, frame: Any, at: float) -> None:
-        if not isinstance(self._source, BaseOutputTransport):  # which cuts it into new frames
-            self._answers.audio(frame, at)
 
     def _completion(self, frame: Any, at: float) -> None:
         self._usage.completion(self._source)
@@ -271,6 +272,23 @@ class PipelineWatch:
     @guarded
     def _finish_part(self, finish: Callable[[float], None], end: float) -> None:
         finish(end)
+
+
+def conversation(processors: Iterable[Any]) -> Any:
+    """The context of the talk: of several aggregators, that of the ones behind the output.
+
+    Detectors of answering machines bring a pair of their own, which hears no bot.
+    """
+    first = heard = None
+    behind = False
+    for processor in processors:
+        behind = behind or isinstance(processor, BaseOutputTransport)
+        events = getattr(processor, "_event_handlers", {})
+        if "on_assistant_turn_stopped" in events or "on_user_turn_message_added" in events:
+            first = first or processor
+            if behind and "on_assistant_turn_stopped" in events:
+                heard = heard or processor
+    return getattr(heard or first, "context", None)
 
 
 def walk(processor: Any) -> Iterator[Any]:
