@@ -21,10 +21,6 @@ from pathlib import Path
 from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
-import livekit.plugins.zelto
-
-import zelto_agents
-
 __all__ = ["functions_of", "hanging", "hurt", "plugin_modules", "raising", "slow", "watched"]
 
 Effect = Callable[[Callable[[], Any]], Any]
@@ -131,9 +127,9 @@ def _inside(function: Any) -> FunctionType:
     return inside
 
 
-def plugin_modules() -> list[ModuleType]:
-    """Every module of the plugin."""
-    found = pkgutil.iter_modules(livekit.plugins.zelto.__path__, "livekit.plugins.zelto.")
+def plugin_modules(plugin: str = "livekit.plugins.zelto") -> list[ModuleType]:
+    """Every module of a plugin."""
+    found = pkgutil.iter_modules(importlib.import_module(plugin).__path__, f"{plugin}.")
     return [importlib.import_module(one.name) for one in found]
 
 
@@ -151,9 +147,8 @@ def functions_of(*modules: ModuleType) -> dict[str, FunctionType]:
     return found
 
 
-_OURS = tuple(
-    str(Path(str(module.__file__)).parent) for module in (zelto_agents, livekit.plugins.zelto)
-)
+_ROOT = Path(__file__).parents[1]
+_OURS = (str(_ROOT / "src"), str(_ROOT / "plugins"))
 _TOUCHING = (
     "open",
     "import",

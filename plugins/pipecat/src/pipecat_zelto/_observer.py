@@ -31,6 +31,10 @@ class FrameObserver(BaseObserver):
 
     async def on_push_frame(self, data: FramePushed) -> None:
         """Take in a frame. Pipecat loses frames of an observer that suspends, or raises."""
+        self._zelto_take(data)
+
+    @guarded
+    def _zelto_take(self, data: FramePushed) -> None:
         if self._zelto_watch is not None:
             self._zelto_watch.frame(data)
 
