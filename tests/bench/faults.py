@@ -17,6 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from faults.calls import PLAIN, Callers
 from faults.rows import Scale
 from faults.table import HEALTHY, play
 
@@ -41,7 +42,7 @@ def faults_of(row: dict[str, Any]) -> list[str]:
     return wrong
 
 
-def main(only: str = "", scale: Scale | None = None) -> None:
+def main(only: str = "", scale: Scale | None = None, callers: Callers = PLAIN) -> None:
     """Print the rows as they come.
 
     Raises:
@@ -49,7 +50,7 @@ def main(only: str = "", scale: Scale | None = None) -> None:
     """
     wrong: list[str] = []
     with tempfile.TemporaryDirectory(prefix="zelto-faults-") as folder:
-        for row in play(Path(folder), scale or Scale(), only):
+        for row in play(Path(folder), scale or Scale(), only, callers):
             print(json.dumps(row), flush=True)
             wrong += faults_of(row)
     if wrong:

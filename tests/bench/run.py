@@ -239,7 +239,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "import_time": import_time,
 }
 # Each is a module beside this one, with ``main``.
-PROOFS = ("faults", "crash", "fleet", "linear", "overhead")
+PROOFS = ("faults", "crash", "fleet", "linear", "overhead", "pipecat_cost", "pipecat_faults")
 FRAMEWORKS = ("livekit", "pipecat")
 
 

@@ -6,13 +6,25 @@ import json
 import os
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from faults.judge import said
 from zelto_agents import Call, Settings, Zelto
 
-__all__ = ["Job", "environment", "held", "run_call", "run_call_killed", "run_until"]
+__all__ = [
+    "PLAIN",
+    "TURNS",
+    "Callers",
+    "Job",
+    "environment",
+    "held",
+    "note_held",
+    "run_call",
+    "run_call_killed",
+    "run_until",
+]
 
 TURNS = 6
 PACE = 0.02
@@ -32,6 +44,25 @@ class Job:
         return Zelto(
             settings=Settings.load({}, api_key=self.key, base_url=self.url, outbox=self.outbox)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Callers:
+    """What the processes of calls run, all with a job and the name of a call.
+
+    Attributes:
+        whole: a call to its end.
+        killed: one that SIGKILL cuts off after so many turns.
+        until: one that lasts until a file appears.
+        timed: whether their turns have the times of ``said``, and not just its words.
+        preloaded: modules that they need, and that take their time to import.
+    """
+
+    whole: Callable[..., None]
+    killed: Callable[..., None]
+    until: Callable[..., None]
+    timed: bool = True
+    preloaded: tuple[str, ...] = ()
 
 
 def environment(job: Job) -> dict[str, str]:
@@ -55,7 +86,7 @@ def run_call(job: Job, external_id: str) -> None:
     before = time.monotonic()
     call.end("customer-ended-call")
     zelto.close()
-    _note(job, {"call": external_id, "held_s": time.monotonic() - before})
+    note_held(job, external_id, time.monotonic() - before)
 
 
 def run_call_killed(job: Job, external_id: str, turns: int, *, ends: bool, after: float) -> None:
@@ -78,9 +109,14 @@ def run_until(job: Job, external_id: str, stop: str) -> None:
     zelto.close()
 
 
-def _note(job: Job, what: dict[str, object]) -> None:
+PLAIN = Callers(whole=run_call, killed=run_call_killed, until=run_until)
+"""Calls without a framework."""
+
+
+def note_held(job: Job, external_id: str, seconds: float) -> None:
+    """Write down how long the shutdown of a job was held."""
     with Path(job.notes).open("a") as notes:
-        notes.write(json.dumps(what) + "\n")
+        notes.write(json.dumps({"call": external_id, "held_s": seconds}) + "\n")
 
 
 def held(job: Job) -> float:

@@ -10,11 +10,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-__all__ = ["CLI", "command", "finish", "kill", "start", "watching"]
+__all__ = ["CLI", "command", "finish", "kill", "preloaded", "start", "watching"]
 
 CLI = str(Path(sys.executable).with_name("zelto-agents"))
 # Every process imports the main module of its starter anew: what that imports has to be there.
@@ -31,6 +32,39 @@ _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(list(_PRELOADED))
 # ``multiprocessing`` looks after all children whenever one starts: one thread at a time.
 _lock = threading.Lock()
+_ROOT = Path(__file__).parents[2]
+# The fork server does not take over where its starter looks for modules.
+_FOLDERS = (str(_ROOT / "tests"), str(_ROOT / "examples" / "worker"))
+
+
+@contextlib.contextmanager
+def preloaded(*modules: str) -> Iterator[None]:
+    """A fork server that has these imported as well, and before all others.
+
+    At both ends of the ``with`` block no process of ``start`` may be under way.
+    """
+    if not modules:
+        yield
+        return
+    _anew(*modules, *_PRELOADED)
+    known = dict(os.environ)
+    os.environ |= {"PYTHONPATH": os.pathsep.join(_FOLDERS), "LOGURU_LEVEL": "ERROR"}
+    try:
+        forkserver.ensure_running()
+    finally:
+        os.environ.clear()
+        os.environ |= known
+    try:
+        yield
+    finally:
+        _anew(*_PRELOADED)
+
+
+def _anew(*modules: str) -> None:
+    """Whoever starts a process next begins another fork server, which has these imported."""
+    with _lock:
+        forkserver._forkserver._stop()  # type: ignore[attr-defined]
+        _context.set_forkserver_preload(list(modules))
 
 
 def start(target: Callable[..., None], *arguments: object, **named: object) -> ForkServerProcess:

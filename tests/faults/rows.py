@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from faults.calls import TURNS, Job, environment, held, run_call
+from faults.calls import PLAIN, TURNS, Callers, Job, environment, held
 from faults.door import Door, Network
 from faults.judge import Truth, score, until
 from faults.processes import finish, start, watching
@@ -47,6 +47,7 @@ class Stage:
     network: Network
     folder: Path
     scale: Scale
+    callers: Callers = PLAIN
     calling: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -67,7 +68,8 @@ class Row:
             notes=str(folder / "notes"),
         )
         self.names = [f"row{number}-call{n}" for n in range(stage.scale.calls)]
-        self._truths = [Truth(name, TURNS, "customer-ended-call") for name in self.names]
+        timed = stage.callers.timed
+        self._truths = [Truth(n, TURNS, "customer-ended-call", timed) for n in self.names]
 
     def expect(self, turns: int, ended_reason: str) -> None:
         """What the conversations have to look like, if not six turns and a proper end."""
@@ -75,7 +77,7 @@ class Row:
 
     def make_calls(
         self,
-        target: Callable[..., None] = run_call,
+        target: Callable[..., None] | None = None,
         *arguments: object,
         watched: bool = True,
         at_once: int = AT_ONCE,
@@ -86,7 +88,8 @@ class Row:
         """Every call in a process of its own.
 
         Args:
-            target: what a process runs, with the job, the name of the call and ``arguments``.
+            target: what a process runs, with the job, the name of the call and ``arguments``; a
+                whole call by default.
             arguments: more of them, as ``named``.
             watched: whether ``drain --watch`` runs beside them.
             at_once: how many processes there are at a time.
@@ -95,8 +98,10 @@ class Row:
             named: more arguments, by name.
         """
 
+        runs = target or self.stage.callers.whole
+
         def one(name: str) -> int:
-            return finish(start(target, self.job, name, *arguments, **named))
+            return finish(start(runs, self.job, name, *arguments, **named))
 
         with self.stage.calling, ThreadPoolExecutor(at_once) as pool:
             if watched:

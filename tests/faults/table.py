@@ -19,10 +19,10 @@ from faults.behaviours import (
     passes,
     resets,
 )
-from faults.calls import environment, run_call_killed, run_until
+from faults.calls import PLAIN, Callers, environment
 from faults.door import Fault, Network
 from faults.judge import until
-from faults.processes import command, finish, start
+from faults.processes import command, finish, preloaded, start
 from faults.rows import AT_ONCE, PATIENCE, Row, Scale, Stage
 from zelto_agents.receiver import run_in_thread
 
@@ -70,10 +70,11 @@ def _new_key(row: Row) -> None:
 def _killed_after_the_end(row: Row) -> None:
     """SIGKILL 0.2 s after the end while down; then it is up, and the next process has a call."""
     row.door.shut()
-    row.make_calls(run_call_killed, 6, ends=True, after=0.2, code=-signal.SIGKILL, watched=False)
+    callers, code = row.stage.callers, -signal.SIGKILL
+    row.make_calls(callers.killed, 6, ends=True, after=0.2, code=code, watched=False)
     row.door.open()
     stop = Path(row.job.notes).with_name("stop")
-    later = start(run_until, row.job, f"{row.names[0]}-later", str(stop))
+    later = start(callers.until, row.job, f"{row.names[0]}-later", str(stop))
     row.wait_until_delivered()
     stop.touch()
     finish(later)
@@ -82,7 +83,8 @@ def _killed_after_the_end(row: Row) -> None:
 def _killed_in_mid_call(row: Row) -> None:
     """SIGKILL half a second after the fourth of six turns; nobody ever ends these calls."""
     row.expect(turns=4, ended_reason="agent-process-died")
-    row.make_calls(run_call_killed, 4, ends=False, after=0.5, code=-signal.SIGKILL)
+    callers, code = row.stage.callers, -signal.SIGKILL
+    row.make_calls(callers.killed, 4, ends=False, after=0.5, code=code)
     row.wait_until_delivered()
 
 
@@ -132,17 +134,20 @@ def _scenarios(scale: Scale) -> dict[str, Play]:
     }
 
 
-def play(folder: Path, scale: Scale, only: str = "") -> Iterator[dict[str, Any]]:
+def play(
+    folder: Path, scale: Scale, only: str = "", callers: Callers = PLAIN
+) -> Iterator[dict[str, Any]]:
     """Play the rows whose scenario contains ``only``, and give each as soon as it is known.
 
     Args:
         folder: an empty folder for outboxes and notes.
         scale: how many calls, and how long the outages are.
         only: a part of a scenario's name.
+        callers: who makes the calls.
     """
     scenarios = {name: play for name, play in _scenarios(scale).items() if only in name}
-    with run_in_thread() as receiver, Network() as doors:
-        stage = Stage(receiver, doors, folder, scale)
+    with preloaded(*callers.preloaded), run_in_thread() as receiver, Network() as doors:
+        stage = Stage(receiver, doors, folder, scale, callers)
 
         def one(number: int, scenario: str) -> dict[str, Any]:
             row = Row(stage, number, scenario)
