@@ -14,7 +14,8 @@ __all__ = ["setup_pipeline_worker", "setup_worker_runner"]
 
 
 async def setup_pipeline_worker(worker: Any) -> None:
-    """Called by Pipecat before a pipeline starts."""
+    """Called by Pipecat before a pipeline starts, which reads its parameters after this."""
+    worker.params.enable_usage_metrics = True
     worker.add_observer(ZeltoObserver())
 
 
