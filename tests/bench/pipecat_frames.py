@@ -4,8 +4,8 @@ python pipecat_frames.py [quick]
 
 The pipelines stand side by side in one process and get the same frames in turns, so that each
 difference is one between neighbours in time. All figures are microseconds of the thread that they
-run on, for each frame: the median of each pipeline, and of its differences from the one that it
-is to be compared with.
+run on, for each frame: the median of the bare pipeline, and of the differences of the others from
+what each is to be compared with, with their quartiles.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from pipecat.workers.runner import WorkerRunner
 from pipecat_zelto import ZeltoProcessor
 
 PROCESSORS = 8
-FRAMES = 200
-ROUNDS = 60
+FRAMES = 100
+ROUNDS = 120
 # One frame after the other wakes all that there is, as 50 a second do; so many at a time wake it
 # once, as frames at full speed do.
 LOADS = {"full_speed": 50, "one_by_one": 1}
@@ -164,18 +164,18 @@ def benches(options: dict[str, Any]) -> dict[str, Bench]:
     }
 
 
-def figures(every: dict[str, Bench]) -> dict[str, float]:
-    """Medians, and medians of the differences round by round."""
-    found = {"bare": statistics.median(every["bare"].samples)}
+def figures(every: dict[str, Bench]) -> dict[str, list[float]]:
+    """Lower quartile, median and upper quartile, of differences round by round."""
+    found = {"bare": statistics.quantiles(every["bare"].samples)}
     for name, (one, other) in DIFFERENCES.items():
         pairs = zip(every[one].samples, every[other].samples, strict=True)
-        found[name] = statistics.median(a - b for a, b in pairs)
-    return {name: round(value, 1) for name, value in found.items()}
+        found[name] = statistics.quantiles([a - b for a, b in pairs])
+    return {name: [round(value, 1) for value in three] for name, three in found.items()}
 
 
 async def main(rounds: int) -> None:
     """Print the JSON line."""
-    found: dict[str, dict[str, float]] = {}
+    found: dict[str, dict[str, list[float]]] = {}
     for pipeline, options in PIPELINES.items():
         every = benches(options)
         for bench in every.values():
