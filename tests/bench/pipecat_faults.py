@@ -1,7 +1,7 @@
 """The fault table of ``bench.faults``, where every call is a bot of Pipecat's.
 
-``held_s`` is the longest from a caller's hang-up to the end of the process that answered, Pipecat's
-own way of ending included.
+``held_s`` is the longest from the end of a pipeline, which ends the call, to that of its process;
+what Pipecat and asyncio do in between is a part of it.
 
 python -m bench.pipecat_faults [PART_OF_A_SCENARIO]   (with PYTHONPATH=tests)
 """

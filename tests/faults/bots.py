@@ -29,6 +29,9 @@ PATIENCE = 150.0
 # Seconds from one of the caller's turns to the next: the bot, who speaks quickly, takes two.
 PERIOD = 4.0
 CHARACTERS_PER_SECOND = 70.0
+# Real seconds that a whole call takes at least: those on a virtual clock leave other threads little
+# time, while in a real call of minutes the delivery thread is long ready when the end comes.
+READY = 0.5
 
 During = Callable[["PipelineWorker"], Awaitable[None]]
 
@@ -49,7 +52,7 @@ def _script(external_id: str, turns: int, *, hangs_up: bool) -> Script:
 async def _play(
     job: Job, external_id: str, script: Script, *, during: During | None = None
 ) -> float:
-    """A bot's whole life; when the caller hung up, on the real clock."""
+    """A bot's whole life; when its pipeline had come to its end, on the real clock."""
     os.environ |= environment(job)
     from loguru import logger
 
@@ -62,20 +65,20 @@ async def _play(
     zelto = ZeltoProcessor(agent_id="proof", external_id=external_id)
     worker = call.worker([*call.processors, zelto])
     beside: list[asyncio.Future[None]] = []
-    gone = [_real()]
+    over: list[float] = []
 
     async def connected(*_: object) -> None:
         if during is not None:
             beside.append(asyncio.ensure_future(during(worker)))
 
-    async def hung_up(*_: object) -> None:
-        gone.append(_real())
+    async def finished(*_: object) -> None:
+        over.append(_real())
 
     call.transport.add_event_handler("on_client_connected", connected)
-    call.transport.add_event_handler("on_client_disconnected", hung_up)
+    worker.add_event_handler("on_pipeline_finished", finished)
     await call.run(worker)
     await asyncio.gather(*beside)
-    return gone[-1]
+    return over[0]
 
 
 def _real() -> float:
@@ -87,15 +90,18 @@ def run_bot(job: Job, external_id: str) -> None:
     """A call of six turns to its end, which is that of the process; how long this was held."""
     import virtual_time
 
-    gone: list[float] = []
+    over: list[float] = []
 
     def ended() -> None:
-        note_held(job, external_id, _real() - gone[0])
+        note_held(job, external_id, _real() - over[0])
+
+    async def wait(worker: PipelineWorker) -> None:
+        await asyncio.to_thread(time.sleep, READY)
 
     # What is registered first is called last: once the plugin has given way.
     threading._register_atexit(ended)  # type: ignore[attr-defined]
     script = _script(external_id, TURNS, hangs_up=True)
-    gone.append(virtual_time.run(lambda: _play(job, external_id, script)))
+    over.append(virtual_time.run(lambda: _play(job, external_id, script, during=wait)))
 
 
 def run_bot_killed(job: Job, external_id: str, turns: int, *, ends: bool, after: float) -> None:
