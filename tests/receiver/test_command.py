@@ -163,7 +163,7 @@ def test_help_ends_with_exit_codes_and_two_examples():
     examples = [line.strip() for line in rest.splitlines() if "zelto-agents receiver" in line]
     assert examples == [
         "zelto-agents receiver",
-        "zelto-agents receiver --port 0 --db zelto.db --json",
+        "zelto-agents receiver --db zelto.db --fault '503 x3' --json",
     ]
 
 

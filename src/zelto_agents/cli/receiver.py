@@ -20,13 +20,17 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _STOP = {signal.SIGINT, signal.SIGTERM}
 
 _EPILOG = """
+A --fault is a status from 300 to 599, slow=SECONDS, hang, reset (cut before any answer), lost
+(stored, then cut: the answer is lost) or swallow (answered 200, never ingested). It meets every
+upload, or the next N with xN, or that share with N%; a status may have retry-after=SECONDS.
+
 Exit codes: 0 stopped by Ctrl-C or SIGTERM, 1 it could not start, 2 wrong usage.
 
 Examples:
 
   zelto-agents receiver
 
-  zelto-agents receiver --port 0 --db zelto.db --json
+  zelto-agents receiver --db zelto.db --fault '503 x3' --json
 """
 
 
@@ -46,6 +50,9 @@ def receiver(
     new_key: Annotated[
         bool, typer.Option("--new-key", help="Mint a key although the database has one.")
     ] = False,
+    fault: Annotated[
+        list[str] | None, typer.Option(help="Let uploads fail so; see below. May be repeated.")
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON line when it listens, for scripts.")
     ] = False,
@@ -54,7 +61,7 @@ def receiver(
     # Blocked before any thread starts, so that sigwait alone gets them.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
     try:
-        running = _start(host, port, db, new_key=new_key)
+        running = _start(host, port, db, fault or [], new_key=new_key)
     except (OSError, sqlite3.Error, ModuleNotFoundError) as error:
         typer.echo(f"zelto-agents receiver: {_why(error, host, port, db)}", err=True)
         raise typer.Exit(1) from None
@@ -63,10 +70,20 @@ def receiver(
         signal.sigwait(_STOP)
 
 
-def _start(host: str, port: int, db: Path | None, *, new_key: bool) -> RunningReceiver:
+def _start(
+    host: str, port: int, db: Path | None, faults: list[str], *, new_key: bool
+) -> RunningReceiver:
     from zelto_agents.receiver import RunningReceiver
+    from zelto_agents.receiver.faults import Fault
 
-    return RunningReceiver(db, host=host, port=port, new_key=new_key)
+    try:
+        parsed = [Fault.parse(words) for words in faults]
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--fault") from None
+    running = RunningReceiver(db, host=host, port=port, new_key=new_key)
+    for each in parsed:
+        running.faults.add(each)
+    return running
 
 
 def _why(error: Exception, host: str, port: int, db: Path | None) -> str:

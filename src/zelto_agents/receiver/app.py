@@ -14,7 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from zelto_agents.contract import UPLOAD_PATH
-from zelto_agents.receiver import api_v1, page_api, reads
+from zelto_agents.receiver import api_v1, faults_api, page_api, reads
+from zelto_agents.receiver.faults import Faults
+from zelto_agents.receiver.faulty import FaultyUploads, Releases, swallowed
 from zelto_agents.receiver.keys import bearer
 from zelto_agents.receiver.store import Store
 from zelto_agents.receiver.verdict import judge
@@ -32,13 +34,15 @@ class _TooLargeError(Exception):
     """The body is over ``MAX_BODY_BYTES``."""
 
 
-def create_app(store: Store, *, host: str = "127.0.0.1") -> FastAPI:
+def create_app(store: Store, *, host: str = "127.0.0.1", faults: Faults | None = None) -> FastAPI:
     """The receiver as an ASGI app.
 
     Args:
         store: where everything is kept; the caller closes it.
         host: the address served; the page answers to it and to loopback names only.
+        faults: what goes wrong on purpose; nothing by default.
     """
+    faults = Faults() if faults is None else faults
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.add_exception_handler(HTTPException, _as_json)
     app.add_exception_handler(RequestValidationError, _bad_parameter)
@@ -55,6 +59,9 @@ def create_app(store: Store, *, host: str = "127.0.0.1") -> FastAPI:
         return JSONResponse({"ready": True})
 
     app.include_router(api_v1.router(store))
+    app.state.releases = Releases()
+    app.add_middleware(FaultyUploads, faults=faults, releases=app.state.releases)
+    app.include_router(faults_api.router(faults, host=host))
     app.state.streams = page_api.Streams()
     app.include_router(page_api.router(store, app.state.streams, host=host))
     return app
@@ -76,7 +83,7 @@ async def _upload(store: Store, request: Request) -> Response:
         verdict = await anyio.to_thread.run_sync(judge, provider, body)
     else:
         verdict = judge(provider, body)
-    store.settle(raw_id, verdict)
+    store.settle(raw_id, swallowed(request.scope, verdict))
     return JSONResponse(verdict.answer, verdict.status)
 
 

@@ -16,6 +16,8 @@ from fastapi import FastAPI
 
 from zelto_agents.receiver import reads
 from zelto_agents.receiver.app import create_app
+from zelto_agents.receiver.faults import Faults
+from zelto_agents.receiver.faulty import Connection
 from zelto_agents.receiver.store import Store
 
 __all__ = ["RunningReceiver", "run_in_thread"]
@@ -33,6 +35,7 @@ class _Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 loop="asyncio",
+                http=Connection,
                 lifespan="off",
                 log_config=None,
                 access_log=False,
@@ -49,6 +52,7 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.state.streams.stop()
+        self._app.state.releases.stop()
         await super().shutdown(sockets)
 
 
@@ -66,6 +70,7 @@ class RunningReceiver:
         key: the key minted now; None when the database had one.
         db: the database file.
         store: direct access to what is stored.
+        faults: what goes wrong on purpose; kept over ``stop`` and ``start``.
 
     Raises:
         OSError: the address is taken, or the file cannot be opened.
@@ -83,6 +88,7 @@ class RunningReceiver:
         self._host, self._port = host, port
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
+        self.faults = Faults()
         with contextlib.ExitStack() as undo:
             if db is None:
                 db = Path(
@@ -206,7 +212,7 @@ class RunningReceiver:
         return sock
 
     def _serve(self, sock: socket.socket) -> None:
-        server = _Server(create_app(self.store, host=self._host))
+        server = _Server(create_app(self.store, host=self._host, faults=self.faults))
         thread = threading.Thread(
             target=server.run, args=([sock],), name="zelto-receiver-http", daemon=True
         )
