@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from zelto_agents.contract import describe
 from zelto_agents.receiver.faults import Attempt, Fault, Faults, Kind
-from zelto_agents.receiver.guard import loopback_only, same_origin
+from zelto_agents.receiver.guard import page_guard, same_origin
 
 __all__ = ["router"]
 
@@ -42,7 +42,7 @@ def router(faults: Faults, *, host: str) -> APIRouter:
     api = APIRouter(
         prefix="/page",
         include_in_schema=False,
-        dependencies=[Depends(loopback_only(host))],
+        dependencies=[Depends(page_guard(host))],
     )
     changing = [Depends(same_origin)]
 

@@ -7,12 +7,12 @@ from urllib.parse import urlsplit
 
 from fastapi import HTTPException, Request
 
-__all__ = ["loopback_only", "same_origin"]
+__all__ = ["page_guard", "same_origin"]
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
-def loopback_only(host: str) -> Callable[[Request], None]:
+def page_guard(host: str) -> Callable[[Request], None]:
     """A dependency that turns away requests for other names than loopback's and ``host``.
 
     A hostile site can point its own name at 127.0.0.1; it cannot change the ``Host`` header.
