@@ -31,6 +31,8 @@ ORDER = [
     {"_delivery"},
     {"client", "_watch"},
     {"__init__"},
+    {"samples"},
+    {"verify"},
     {"cli"},
 ]
 

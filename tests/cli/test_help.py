@@ -13,6 +13,7 @@ VERBS = [
     "drain",
     "doctor",
     "receiver",
+    "send",
     "outbox list",
     "outbox show",
     "outbox retry",
