@@ -1,22 +1,53 @@
-// One conversation: its facts, its timeline, and its turns as bubbles.
+// One conversation: its facts, what was said, its document, and its deliveries.
 
-import { h, icon, json, link, parsed } from "/page/dom.js";
-import { dateTime, dollars, duration, gap, place, plural, words } from "/page/format.js";
-import { timeline } from "/page/timeline.js";
+import { button, copyButton, download, h, icon, link, pairs, reveal } from "/page/dom.js";
+import { deliveryList } from "/page/deliveries.js";
+import { dateTime, dollars, duration, plural, words } from "/page/format.js";
+import { json, pretty } from "/page/json.js";
+import { answers } from "/page/latency.js";
+import { filters, href } from "/page/route.js";
+import { Stage } from "/page/stage.js";
+import { turnList } from "/page/turns.js";
 
-const SPEAKERS = ["user", "assistant"];
-const NAMES = { user: "Caller", assistant: "Agent", system: "System", tool: "Tool" };
-// A shorter pause (seconds) is the rhythm of speech and not worth a line.
-const SILENCE = 1;
-// Callers notice an answer that takes longer (seconds).
-const SLOW = 2;
+const TABS = { conversation: "Conversation", json: "JSON", deliveries: "Deliveries" };
+
+let stage = null;
 
 export const callerOf = (customer) => customer?.name ?? customer?.number ?? null;
+export const currentStage = () => stage;
 
-export function facts(conversation) {
+export function leave() {
+  stage?.leave();
+  stage = null;
+}
+
+export function conversationView(found, route, again) {
+  const { conversation } = found;
+  const tab = route.params.get("tab") in TABS ? route.params.get("tab") : "conversation";
+  const views = {
+    conversation: () => spoken(conversation),
+    json: () => documentView(conversation, found.document),
+    deliveries: () => deliveryList(found.deliveries, again),
+  };
+  if (tab !== "conversation") leave();
+  const panel = h("div", { role: "tabpanel", id: "panel", class: "panel", "aria-labelledby": `tab-${tab}` }, views[tab]());
+  return [heading(conversation, route), tabs(conversation, route, tab), panel];
+}
+
+function heading(conversation, route) {
+  const line = [conversation.agent.name, conversation.version, plural(conversation.turns.length, "turn")];
+  return h("header", { class: "heading" },
+    h("a", { class: "back", href: href("conversations", null, filters(route)) }, icon("back"), "Back"),
+    h("h2", { tabindex: "-1" }, callerOf(conversation.customer) ?? conversation.externalId),
+    h("p", {}, line.filter(Boolean).join(" · ")),
+    h("p", { class: "reference" }, h("code", {}, conversation.externalId)),
+    facts(conversation));
+}
+
+function facts(conversation) {
   const { customer, cost, recordingUrl } = conversation;
   const number = customer?.name ? customer.number : null;
-  const rows = [
+  return pairs([
     ["Started", conversation.startedAt && dateTime(conversation.startedAt)],
     ["Duration", duration(conversation.durationSeconds)],
     ["Ended", conversation.endedReason && words(conversation.endedReason)],
@@ -24,27 +55,55 @@ export function facts(conversation) {
     ["Caller", callerOf(customer) && [callerOf(customer), number && [" ", h("small", {}, number)]]],
     ["Recording", recordingUrl && link(recordingUrl, "open recording")],
     ["Source", conversation.source],
-    ["Deliveries", String(conversation.deliveries)],
-  ];
-  const shown = rows.filter(([, value]) => value);
-  return h("dl", { class: "facts" }, shown.map(([name, value]) =>
-    h("div", {}, h("dt", {}, name), h("dd", {}, ...[value].flat(2).filter(Boolean)))));
+    ["Deliveries", h("a", { href: tabLink(conversation.id, "deliveries") }, String(conversation.deliveries))],
+  ]);
 }
 
-export function spoken(conversation) {
-  const zelto = conversation.metadata?.zelto ?? {};
+const tabLink = (id, tab, kept = {}) => href("conversations", id, { ...kept, tab: tab === "conversation" ? null : tab });
+
+function tabs(conversation, route, open) {
+  const go = (tab) => { location.hash = tabLink(conversation.id, tab, filters(route)); };
+  const walk = (press) => {
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[press.key];
+    if (!by) return;
+    press.stopPropagation();
+    const names = Object.keys(TABS);
+    go(names[(names.indexOf(open) + by + names.length) % names.length]);
+  };
+  return h("div", { class: "tabs", role: "tablist", "aria-label": "Parts of the conversation", onkeydown: walk },
+    Object.entries(TABS).map(([name, title]) => h("button", {
+      type: "button", role: "tab", id: `tab-${name}`, "aria-selected": String(open === name), "aria-controls": open === name ? "panel" : null,
+      tabindex: open === name ? "0" : "-1", onclick: () => go(name),
+    }, title)));
+}
+
+function documentView(conversation, sent) {
+  return h("div", { class: "raw" },
+    h("div", { class: "tools" },
+      copyButton(pretty(sent)), button("Download", () => download(`${conversation.externalId}.json`, pretty(sent)))),
+    json(sent, "The merged document"));
+}
+
+function spoken(conversation) {
+  const zelto = objectOr(conversation.metadata?.zelto);
   const marks = new Map(listOf(zelto.turns).map((mark) => [mark.index, mark]));
+  const found = answers(conversation.turns, marks);
   const view = h("div", { class: "spoken" });
-  const strip = timeline(
-    conversation.turns, marks, listOf(zelto.untranscribed), conversation.durationSeconds, (index) => show(view, index),
-  );
-  if (strip) view.append(strip);
+  const before = stage;
+  stage = new Stage({
+    conversation, marks, unspoken: listOf(zelto.untranscribed), answers: found, onshow: (index) => show(view, index),
+  });
+  before?.leave(stage);
+  if (!stage.empty) view.append(stage.element);
   const prompt = conversation.systemPrompt && h("p", { class: "prose" }, conversation.systemPrompt);
-  const metadata = conversation.metadata && json(conversation.metadata);
-  view.append(h("div", { class: "folds" }, folded("System prompt", prompt), folded("Metadata", metadata)));
-  view.append(turnList(conversation, marks));
+  const metadata = conversation.metadata && json(conversation.metadata, "Metadata");
+  const folds = [folded("System prompt", prompt), folded("Metadata", metadata)].filter(Boolean);
+  if (folds.length) view.append(h("div", { class: "folds" }, folds));
+  view.append(turnList(conversation, marks, found, (index) => pick(view, index)));
   return view;
 }
+
+const objectOr = (value) => (value !== null && typeof value === "object" ? value : {});
 
 function listOf(value) {
   return Array.isArray(value) ? value.filter((item) => item !== null && typeof item === "object") : [];
@@ -54,101 +113,27 @@ function folded(title, content) {
   return content ? h("details", { class: "fold" }, h("summary", {}, title), content) : null;
 }
 
-function turnList(conversation, marks) {
-  if (!conversation.turns.length) {
-    return h("p", { class: "note" }, "No transcript came with this conversation, only a recording.");
-  }
-  const list = h("ol", { class: "turns" });
-  let earlier = null;
-  for (const turn of conversation.turns) {
-    const pause = earlier && silence(earlier, turn);
-    if (pause) list.append(pause);
-    list.append(turnItem(turn, marks.get(turn.index) ?? {}));
-    if (SPEAKERS.includes(turn.role)) earlier = turn;
-  }
-  const { endedReason, durationSeconds } = conversation;
-  const closing = [endedReason && words(endedReason), duration(durationSeconds)].filter(Boolean).join(" · ");
-  if (closing) list.append(h("li", { class: "closing" }, closing));
-  return list;
-}
-
-// Tools do not speak: an answer is timed from what the caller said to what the caller hears.
-function silence(earlier, turn) {
-  const end = earlier.endSeconds ?? earlier.startSeconds;
-  if (end === null || turn.startSeconds === null || !SPEAKERS.includes(turn.role)) return null;
-  const seconds = turn.startSeconds - end;
-  const answering = earlier.role === "user" && turn.role === "assistant";
-  if (seconds < (answering ? 0 : SILENCE)) return null;
-  const slow = answering && seconds >= SLOW ? " slow" : "";
-  const text = `${gap(seconds)} ${answering ? "to answer" : "silence"}`;
-  return h("li", { class: `silence${slow}` }, h("span", {}, text));
-}
-
-function turnItem(turn, mark) {
-  const item = h("li", { class: `turn turn-${turn.role}`, id: `turn-${turn.index}` });
-  const call = turn.role === "tool" ? parsed(turn.content) : undefined;
-  if (typeof call?.name === "string") item.append(toolRun(turn, call));
-  else item.append(heading(turn), h("div", { class: "bubble" }, turn.content));
-  const notes = notesOf(mark);
-  if (notes.length) item.append(h("div", { class: "marks" }, notes));
-  return item;
-}
-
-function heading(turn) {
-  return h("div", { class: "by" }, h("b", {}, NAMES[turn.role]), times(turn));
-}
-
-function times(turn) {
-  if (turn.startSeconds === null) return null;
-  const end = turn.endSeconds === null ? "" : ` – ${place(turn.endSeconds)}`;
-  return h("time", {}, `${place(turn.startSeconds)}${end}`);
-}
-
-function toolRun(turn, call) {
-  const failed = "error" in call;
-  const seconds = turn.endSeconds === null ? null : turn.endSeconds - turn.startSeconds;
-  const outcome = failed ? "failed" : "result" in call ? "done" : "no result";
-  return h("details", { class: `tool${failed ? " failed" : ""}` },
-    h("summary", {},
-      icon("tool"), h("b", {}, call.name), h("code", {}, preview(call.arguments)),
-      h("span", { class: "outcome" }, seconds === null ? outcome : `${outcome} in ${gap(seconds)}`), times(turn)),
-    part("Arguments", call.arguments), part("Result", call.result), part("Error", call.error));
-}
-
-function preview(value) {
-  const text = value === undefined ? "" : JSON.stringify(value) ?? "";
-  return text.length > 80 ? `${text.slice(0, 79)}…` : text;
-}
-
-function part(title, value) {
-  if (value === undefined) return null;
-  const inner = typeof value === "string" ? parsed(value) : value;
-  const shown = inner !== null && typeof inner === "object" ? json(inner) : h("pre", { class: "json" }, String(value));
-  return h("div", { class: "part" }, h("h4", {}, title), shown);
-}
-
-function notesOf(mark) {
-  const notes = [];
-  if (mark.interrupted === true) notes.push(h("span", { class: "chip warm" }, "interrupted"));
-  if (mark.committed === false) notes.push(h("span", { class: "chip" }, "heard, never answered"));
-  for (const [name, value] of Object.entries(mark)) {
-    if (["index", "interrupted", "committed"].includes(name) || value === null || typeof value === "object") continue;
-    const text = typeof value === "number" ? String(Math.round(value * 1000) / 1000) : String(value);
-    notes.push(h("span", { class: "chip" }, `${words(name)} ${text}`));
-  }
-  return notes;
+// A click on a turn's time: the recording goes there, and the address names the turn.
+function pick(view, index) {
+  stage?.seekTurn(index);
+  const route = new URLSearchParams(location.hash.split("?")[1] ?? "");
+  route.set("turn", index);
+  history.replaceState(null, "", `${location.hash.split("?")[0]}?${route}`);
+  show(view, index);
 }
 
 export function show(view, index) {
   const turn = view.querySelector(`#turn-${index}`);
   if (!turn) return;
-  turn.scrollIntoView({ block: "center", behavior: "smooth" });
+  reveal(turn);
   turn.classList.remove("shown");
   requestAnimationFrame(() => turn.classList.add("shown"));
 }
 
-export function summaryLine(conversation) {
-  return [
-    conversation.agent.name, conversation.version, plural(conversation.turns.length, "turn"),
-  ].filter(Boolean).join(" · ");
+export function showTurn(index) {
+  const view = document.querySelector(".spoken");
+  if (!view || !Number.isInteger(index)) return;
+  stage?.seekTurn(index);
+  show(view, index);
 }
+

@@ -1,5 +1,7 @@
 // Building elements. Text goes in as text nodes only: what callers said is never markup.
 
+export const $ = (id) => document.getElementById(id);
+
 export function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -7,7 +9,7 @@ export function h(tag, attributes = {}, ...children) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else element.setAttribute(name, value === true ? "" : String(value));
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  element.append(...children.flat(3).filter((child) => child !== null && child !== undefined && child !== false));
   return element;
 }
 
@@ -17,12 +19,23 @@ const SHAPES = {
   tool: "M14.500 4.500a4 4 0 0 0-4 5.500L4.500 16a1.800 1.800 0 0 0 2.500 2.500l6-6a4 4 0 0 0 5.500-5L16 10l-2.500-2.500L16 5a4 4 0 0 0-1.500-.5Z",
   back: "M14 5l-7 6.500 7 6.500",
   alert: "M11.500 4 20 18.500H3ZM11.500 9.500v4M11.500 16v.2",
+  agents: "M8 10.500a3 3 0 1 0 0-6 3 3 0 0 0 0 6ZM2.500 18.500c0-3 2.500-5 5.500-5s5.500 2 5.500 5M15 5a3 3 0 0 1 0 5.500M16 13.700c2.500.4 4.500 2.300 4.500 4.800",
+  log: "M5 5.500h13M5 9.500h13M5 13.500h9M5 17.500h6",
+  flask: "M9 3.500h5M10 3.500v5.500L5 17.500a1.500 1.500 0 0 0 1.300 2h10.400a1.500 1.500 0 0 0 1.300-2L13 9V3.500M7.500 14h8",
+  bolt: "M12.500 3 5 13h5.500l-1 7L17 10h-5.500Z",
+  key: "M8 15a4 4 0 1 0 0-8 4 4 0 0 0 0 8ZM12 11h8M16.500 11v3.500M20 11v2.500",
+  play: "M7.500 4.800v13.400l11-6.700Z",
+  pause: "M8 5v13M15 5v13",
+  search: "M10 16a6 6 0 1 0 0-12 6 6 0 0 0 0 12ZM14.500 14.500 19.500 19.500",
+  filter: "M4 6.500h15M7 11.500h9M10 16.500h3",
+  close: "M6 6l11 11M17 6 6 17",
+  check: "M5 12l4.500 4.500L18.500 7",
 };
 
 export function icon(name) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("viewBox", "0 0 23 23");
-  svg.setAttribute("class", "icon");
+  svg.setAttribute("class", `icon icon-${name}`);
   svg.setAttribute("aria-hidden", "true");
   const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
   path.setAttribute("d", SHAPES[name]);
@@ -30,14 +43,25 @@ export function icon(name) {
   return svg;
 }
 
+export function button(label, onclick, attributes = {}) {
+  const { class: more = "", ...rest } = attributes;
+  return h("button", { class: `button ${more}`.trim(), type: "button", onclick, ...rest }, label);
+}
+
 export function copyButton(text, label = "Copy") {
-  const button = h("button", { class: "quiet", type: "button" }, label);
-  button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(text);
-    button.textContent = "Copied";
-    setTimeout(() => (button.textContent = label), 1200);
+  const copy = button(label, async () => {
+    await navigator.clipboard.writeText(typeof text === "function" ? await text() : text);
+    copy.textContent = "Copied";
+    tell("Copied");
+    setTimeout(() => (copy.textContent = label), 1200);
   });
-  return button;
+  return copy;
+}
+
+export function download(name, text) {
+  const url = URL.createObjectURL(new Blob([text], { type: "application/json" }));
+  h("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
 export function link(url, text) {
@@ -46,33 +70,27 @@ export function link(url, text) {
   return h("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, text);
 }
 
-const TOKEN = /("(?:[^"\\]|\\.)*")(\s*:)?|\b(true|false|null)\b|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
-const COLOURED_MAX = 200_000;
+export const note = (...text) => h("p", { class: "note" }, ...text);
+export const chip = (text, tone = "") => h("span", { class: `chip ${tone}`.trim() }, text);
 
-export function json(value) {
-  const text = typeof value === "string" ? value : JSON.stringify(value, null, 2);
-  const block = h("pre", { class: "json", tabindex: "0" });
-  if (text.length > COLOURED_MAX) {
-    block.append(text);
-    return block;
-  }
-  let from = 0;
-  for (const match of text.matchAll(TOKEN)) {
-    block.append(text.slice(from, match.index));
-    const [whole, string, colon, word] = match;
-    const kind = colon ? "name" : string ? "string" : word ? "word" : "number";
-    block.append(h("span", { class: `json-${kind}` }, colon ? string : whole));
-    if (colon) block.append(colon);
-    from = match.index + whole.length;
-  }
-  block.append(text.slice(from));
-  return block;
+export function pairs(rows) {
+  const shown = rows.filter(([, value]) => value !== null && value !== undefined && value !== "");
+  return h("dl", { class: "facts" }, shown.map(([name, value]) =>
+    h("div", {}, h("dt", {}, name), h("dd", {}, value))));
 }
 
-export function parsed(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+// Says something to those who do not see the page change.
+export function tell(text) {
+  $("told").textContent = text;
+}
+
+export function styled(element, styles) {
+  for (const [name, value] of Object.entries(styles)) element.style.setProperty(name, value);
+  return element;
+}
+
+export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+export function reveal(element, block = "center") {
+  element.scrollIntoView({ block, behavior: calm() ? "auto" : "smooth" });
 }

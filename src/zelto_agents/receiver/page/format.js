@@ -47,7 +47,10 @@ export function mark(seconds) {
   return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
 }
 
-export const gap = (seconds) => (seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`);
+export const gap = (seconds) => (seconds < 0.9995 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`);
+
+// Since the first of a row: +4.0 s, +3 m 20 s
+export const later = (ms) => (ms < 60_000 ? `+${(ms / 1000).toFixed(1)} s` : `+${duration(ms / 1000)}`);
 
 export function size(bytes) {
   if (bytes < 1024) return `${bytes} B`;
@@ -56,6 +59,13 @@ export function size(bytes) {
   return `${(bytes / 1024 ** (power + 1)).toFixed(1)} ${units[power]}`;
 }
 
-export const dollars = (cost) => (cost < 0.01 && cost > 0 ? `$${cost}` : `$${cost.toFixed(cost < 1 ? 3 : 2)}`);
+const small = new Intl.NumberFormat("en", { maximumSignificantDigits: 2 });
+
+export function dollars(cost) {
+  if (cost < 0.01 && cost > 0) return `$${small.format(cost)}`;
+  if (cost >= 1000) return `$${Math.round(cost).toLocaleString("en")}`;
+  return `$${cost.toFixed(cost < 1 ? 3 : 2)}`;
+}
+
 export const words = (name) => name.replaceAll(/[-_]/g, " ").replaceAll(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
-export const plural = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+export const plural = (count, noun) => `${count.toLocaleString()} ${noun}${count === 1 ? "" : "s"}`;

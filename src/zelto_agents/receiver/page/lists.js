@@ -1,56 +1,56 @@
-// The rows at the side: conversations, and deliveries that no conversation came of.
+// The rows at the side: conversations, problems, and deliveries.
 
-import { h, icon } from "/page/dom.js";
-import { day, dollars, duration, plural, size, time, words } from "/page/format.js";
+import { chip, h, icon } from "/page/dom.js";
+import { dollars, duration, plural, size, time, words } from "/page/format.js";
+import { href } from "/page/route.js";
 
 export const STATES = {
   received: ["waiting", ""],
   ingested: ["ingested", "good"],
-  unconnected: ["unconnected", ""],
+  unconnected: ["unconnected", "warm"],
   ignored: ["ignored", ""],
   failed: ["failed quietly", "bad"],
   rejected: ["rejected", "bad"],
+  recording: ["recording failed", "warm"],
 };
 
 export function stateChip(state) {
   const [name, tone] = STATES[state] ?? [state, ""];
-  return h("span", { class: `chip ${tone}` }, name);
+  return chip(name, tone);
 }
 
-export function byDay(items, whenOf, rowOf) {
-  const rows = [];
-  let last = null;
-  for (const item of items) {
-    const name = day(whenOf(item));
-    if (name !== last) rows.push(h("h2", { class: "day" }, name));
-    last = name;
-    rows.push(rowOf(item));
-  }
-  return rows;
-}
-
-export function conversationRow(item, { selected, fresh }) {
+export function conversationRow(item, params) {
   const facts = [
     duration(item.durationSeconds), plural(item.turns, "turn"), item.cost === null ? null : dollars(item.cost),
   ];
-  return h("a", {
-    class: `row${fresh ? " fresh" : ""}`, role: "listitem", href: `#/c/${item.id}`, "aria-current": selected ? "true" : null,
-  },
+  const turn = item.match ? { turn: item.match.index } : {};
+  return h("a", { class: "row", href: href("conversations", item.id, { ...params, ...turn }) },
     h("span", { class: "row-icon" }, icon(item.durationSeconds === null ? "chat" : "phone")),
     h("span", { class: "row-title" }, item.caller ?? item.externalId),
     h("time", {}, time(item.startedAt ?? item.createdAt)),
     h("span", { class: "row-agent" }, item.agentName, item.version ? h("small", {}, item.version) : null),
-    h("span", { class: "row-end" }, item.endedReason ? words(item.endedReason) : ""),
-    h("span", { class: "row-facts" }, facts.filter(Boolean).join(" · ")));
+    h("span", { class: "row-foot" }, h("span", { class: "row-facts" }, facts.filter(Boolean).join(" · ")),
+      h("span", { class: "row-end" }, item.endedReason ? words(item.endedReason) : "")),
+    item.match ? h("span", { class: "row-match" }, item.match.text) : null);
 }
 
-export function problemRow(item, { selected }) {
-  return h("a", {
-    class: "row", role: "listitem", href: `#/problems/${item.id}`, "aria-current": selected ? "true" : null,
-  },
-    h("span", { class: "row-icon" }, icon("alert")),
+export function problemRow(item) {
+  const recording = item.state === "recording";
+  const to = recording ? href("conversations", item.conversationId) : href("problems", item.id);
+  const facts = recording ? "" : ` ${item.status ?? "–"} · ${size(item.size)}`;
+  return h("a", { class: "row", href: to },
+    h("span", { class: `row-icon ${STATES[item.state]?.[1] ?? ""}` }, icon("alert")),
     h("span", { class: "row-title" }, item.externalId ?? `Delivery ${item.id}`),
     h("time", {}, time(item.receivedAt)),
     h("span", { class: "row-agent wide" }, item.reason),
-    h("span", { class: "row-facts" }, stateChip(item.state), ` ${item.status} · ${size(item.size)}`));
+    h("span", { class: "row-facts" }, stateChip(item.state), facts));
+}
+
+export function logRow(item, params) {
+  return h("a", { class: "row log-row", href: href("log", item.id, params) },
+    h("span", { class: "row-number" }, `#${item.id}`),
+    h("span", { class: "row-title" }, item.externalId ?? "no external id"),
+    h("time", {}, time(item.receivedAt)),
+    h("span", { class: "row-facts" }, stateChip(item.state),
+      ` ${item.status ?? "–"} · ${item.provider ?? "no provider"} · ${size(item.size)}`));
 }

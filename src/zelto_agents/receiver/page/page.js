@@ -1,175 +1,154 @@
-// The page: what is listed, what is open, and how both stay up to date.
+// The page: which view is open, and how everything stays up to date.
 
-import { callerOf, facts, spoken, summaryLine } from "/page/conversation.js";
-import { copyButton, h, icon, json, parsed } from "/page/dom.js";
-import { dateTime, size } from "/page/format.js";
-import { byDay, conversationRow, problemRow, stateChip } from "/page/lists.js";
+import { get } from "/page/api.js";
+import { agentsView } from "/page/agents.js";
+import { conversationView, currentStage, leave, showTurn } from "/page/conversation.js";
+import { deliveryView } from "/page/deliveries.js";
+import { $, h, icon, note, tell } from "/page/dom.js";
+import { faultsView, loadFaults } from "/page/faults.js";
+import { drawFind } from "/page/find.js";
+import { plural } from "/page/format.js";
+import { help, listenToKeys } from "/page/keyboard.js";
+import { keysView } from "/page/keys.js";
+import { playgroundView } from "/page/playground.js";
+import { filters, hasList, href, read } from "/page/route.js";
+import { Side } from "/page/side.js";
 import { welcome } from "/page/welcome.js";
 
 const RETRY_MS = 1000;
-const TABS = ["conversation", "json", "deliveries"];
-const $ = (id) => document.getElementById(id);
+const FAULTS_MS = 4000;
+const NAV = [
+  ["conversations", "Calls", "phone"], ["problems", "Problems", "alert"], ["agents", "Agents", "agents"], ["log", "Log", "log"],
+  ["playground", "Playground", "flask"], ["faults", "Faults", "bolt"], ["keys", "Keys", "key"],
+];
+const WHOLE = { agents: agentsView, playground: playgroundView, faults: faultsView, keys: keysView };
 
-const state = {
-  conversations: [], more: false, problems: [], counts: null,
-  route: { view: "conversations", id: null }, tab: TABS[0], opened: null, openedView: null, fresh: new Set(),
-};
+const side = new Side();
+let route = read();
+let counts = null;
+let opened = null; // what the detail shows: its view, its id and what was found
 
-async function get(path) {
-  const answer = await fetch(path);
-  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
-  return answer.json();
-}
-
-// Routes: #/, #/c/<id>, #/problems, #/problems/<number>
-
-function readRoute() {
-  const [, first, second] = location.hash.split("/");
-  if (first === "problems") return { view: "problems", id: second || null };
-  return { view: "conversations", id: first === "c" ? second || null : null };
-}
+// Navigation
 
 async function follow() {
-  const before = state.route;
-  state.route = readRoute();
-  if (before.id !== state.route.id) state.tab = TABS[0];
-  drawList();
-  await open();
-  $("main").scrollTop = 0;
-}
-
-// Lists
-
-async function loadConversations() {
-  const page = await get("/page/conversations");
-  Object.assign(state, { conversations: page.data, more: page.more, counts: page.counts });
-}
-
-async function loadMore() {
-  const last = state.conversations.at(-1);
-  const page = await get(`/page/conversations?before=${last.seq}`);
-  state.conversations.push(...page.data);
-  state.more = page.more;
-  drawList();
-}
-
-async function loadProblems() {
-  state.problems = (await get("/page/problems")).data;
-}
-
-function drawList() {
-  const { view, id } = state.route;
-  const list = $("list");
-  $("to-conversations").setAttribute("aria-current", view === "problems" ? "false" : "page");
-  $("to-problems").setAttribute("aria-current", view === "problems" ? "page" : "false");
-  if (view === "problems") {
-    const rowOf = (item) => problemRow(item, { selected: String(item.id) === id });
-    list.replaceChildren(...byDay(state.problems, (item) => item.receivedAt, rowOf));
-    if (!state.problems.length) list.append(h("p", { class: "note" }, "Every delivery became a conversation."));
-  } else {
-    const rowOf = (item) => conversationRow(item, { selected: item.id === id, fresh: state.fresh.has(item.id) });
-    list.replaceChildren(...byDay(state.conversations, (item) => item.createdAt, rowOf));
-    if (state.more) list.append(h("button", { class: "more", type: "button", onclick: loadMore }, "More"));
-    if (!state.conversations.length) list.append(h("p", { class: "note" }, "None yet."));
+  const before = route;
+  route = read();
+  if (route.view === "unknown") return drawMissing();
+  drawNav();
+  const moved = before.view !== route.view || before.id !== route.id;
+  const tasks = [open(moved)];
+  if (hasList(route.view)) {
+    drawFind(route);
+    tasks.push(side.show(route));
   }
-  state.fresh.clear();
+  await Promise.all(tasks);
+  return undefined;
+}
+
+function drawNav() {
+  document.body.dataset.view = route.view;
+  document.body.classList.toggle("opened", route.id !== null || !hasList(route.view));
+  for (const link of document.querySelectorAll("#views a")) {
+    const here = link.dataset.view === route.view;
+    if (here) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+}
+
+function buildNav() {
+  $("views").replaceChildren(...NAV.map(([view, title, shape]) => h("a", { href: href(view), "data-view": view },
+    icon(shape), h("span", {}, title), h("b", { id: `count-${view}`, class: "count" }))));
+  $("help").addEventListener("click", help);
+  $("where").textContent = location.host;
 }
 
 function drawCounts() {
-  const { conversations, problems } = state.counts;
-  $("count-conversations").textContent = conversations.toLocaleString();
-  $("count-problems").textContent = problems.toLocaleString();
-  document.title = conversations ? `(${conversations}) Zelto receiver` : "Zelto receiver";
+  const { conversations, problems } = counts;
+  $("count-conversations").textContent = conversations ? conversations.toLocaleString() : "";
+  $("count-problems").textContent = problems ? problems.toLocaleString() : "";
+  const told = [conversations ? String(conversations) : "", problems ? plural(problems, "problem") : ""].filter(Boolean).join(", ");
+  document.title = told ? `(${told}) Zelto receiver` : "Zelto receiver";
 }
 
 // What is open
 
-async function open() {
-  const { view, id } = state.route;
-  document.body.classList.toggle("opened", id !== null);
-  const path = view === "problems" ? `/page/deliveries/${encodeURIComponent(id)}` : `/page/conversations/${encodeURIComponent(id)}`;
-  let opened = null;
+async function open(moved) {
+  const { view, id } = route;
+  if (!hasList(view)) return openWhole(view, moved);
+  if (id === null) return drawIdle(moved);
+  const path = view === "conversations" ? `/page/conversations/${encodeURIComponent(id)}` : `/page/deliveries/${encodeURIComponent(id)}`;
+  const same = opened?.view === view && opened.id === id && !moved;
+  let found = same ? opened.found : null;
   try {
-    if (id !== null) opened = await get(path);
+    found ??= await get(path);
   } catch {
-    opened = "missing";
+    found = null;
   }
   // Another one was opened in the meantime: its own answer draws.
-  if (readRoute().id !== id) return;
-  Object.assign(state, { opened, openedView: view });
-  drawMain();
+  if (route.id !== id || route.view !== view) return undefined;
+  opened = { view, id, found };
+  drawDetail();
+  if (moved) arrive();
+  const turn = route.params.get("turn");
+  if (turn !== null && view === "conversations" && found) showTurn(Number(turn));
+  return undefined;
 }
 
-function drawMain() {
-  const { opened, openedView } = state;
+function drawDetail() {
+  const { view, found } = opened;
   const main = $("main");
-  if (opened === "missing") main.replaceChildren(backLink(), note("There is nothing under this address."));
-  else if (opened === null) main.replaceChildren(idle());
-  else if (openedView === "problems") main.replaceChildren(...problemView(opened));
-  else main.replaceChildren(...conversationView(opened));
+  if (found === null) return drawMissing();
+  const top = main.scrollTop;
+  if (view !== "conversations") leave();
+  const parts = view === "conversations" ? conversationView(found, route, reopen) : deliveryView(found, backLink(), null);
+  main.replaceChildren(...parts);
+  main.scrollTop = top;
+  return undefined;
 }
 
-function idle() {
-  if (state.counts && !state.counts.conversations && state.route.view === "conversations") return welcome();
-  return note(state.route.view === "problems" ? "Choose a delivery to see why no conversation came of it." : "Choose a conversation.");
+async function openWhole(view, moved) {
+  leave();
+  opened = { view, id: null, found: null };
+  try {
+    const parts = await WHOLE[view]();
+    if (route.view === view) $("main").replaceChildren(...parts);
+  } catch (fault) {
+    if (route.view === view) $("main").replaceChildren(note(fault.message));
+  }
+  if (moved) arrive();
 }
 
-const note = (text) => h("p", { class: "note" }, text);
-const backLink = () => h("a", { class: "back", href: state.route.view === "problems" ? "#/problems" : "#/" }, icon("back"), "Back");
-
-function conversationView({ conversation, document: sent, deliveries }) {
-  const heading = h("header", { class: "heading" }, backLink(),
-    h("h2", {}, callerOf(conversation.customer) ?? conversation.externalId),
-    h("p", {}, summaryLine(conversation)),
-    h("p", { class: "reference" }, h("code", {}, conversation.externalId)),
-    facts(conversation));
-  const tabs = h("div", { class: "tabs", role: "tablist" }, TABS.map((name) => h("button", {
-    type: "button", role: "tab", "aria-selected": String(state.tab === name),
-    onclick: () => { state.tab = name; drawMain(); },
-  }, name === "json" ? "JSON" : name[0].toUpperCase() + name.slice(1))));
-  const views = {
-    conversation: () => spoken(conversation),
-    json: () => h("div", { class: "raw" }, copyButton(JSON.stringify(sent, null, 2)), json(sent)),
-    deliveries: () => h("div", { class: "deliveries" }, deliveries.toReversed().map(deliveryItem)),
-  };
-  return [heading, tabs, h("div", { role: "tabpanel", class: "panel" }, views[state.tab]())];
+function drawIdle(moved) {
+  leave();
+  opened = { view: route.view, id: null, found: null };
+  const empty = counts && !counts.conversations && route.view === "conversations";
+  const already = $("main").querySelector(".welcome");
+  if (empty && already) return;
+  const text = { conversations: "Choose a conversation.", problems: "Choose a delivery to see why no conversation came of it.", log: "Choose a delivery to see it as it came." };
+  $("main").replaceChildren(empty ? welcome() : note(text[route.view]));
+  if (moved) $("main").scrollTop = 0;
 }
 
-function deliveryItem(item) {
-  const body = h("div");
-  const load = async () => {
-    if (!body.hasChildNodes()) body.append(bodyOf(await get(`/page/deliveries/${item.id}`)));
-  };
-  return h("details", { class: "delivery", ontoggle: load },
-    h("summary", {}, h("b", {}, `#${item.id}`), h("time", {}, dateTime(item.receivedAt)), stateChip(item.state),
-      h("span", {}, `${item.status ?? "–"} · ${size(item.size)}`), h("span", {}, item.provider ?? "no provider")),
-    item.reason ? h("p", {}, item.reason) : null, body);
+function drawMissing() {
+  leave();
+  document.body.classList.add("opened");
+  $("main").replaceChildren(backLink(), note("There is nothing under this address."));
 }
 
-function problemView({ delivery, body }) {
-  const rows = [
-    ["Received", dateTime(delivery.receivedAt)], ["Answer", String(delivery.status ?? "–")], ["Size", size(delivery.size)],
-    ["Provider", delivery.provider ?? "none given"], ["External id", delivery.externalId ?? "none"],
-  ];
-  const heading = h("header", { class: "heading" }, backLink(),
-    h("h2", {}, delivery.externalId ?? `Delivery ${delivery.id}`), stateChip(delivery.state),
-    delivery.reason ? h("p", { class: "reason" }, delivery.reason) : null,
-    h("dl", { class: "facts" }, rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))));
-  return [heading, h("div", { class: "panel" }, bodyOf({ delivery, body }))];
-}
+const backLink = () => h("a", { class: "back", href: href(hasList(route.view) ? route.view : "conversations", null, filters(route)) }, icon("back"), "Back");
 
-function bodyOf({ delivery, body }) {
-  const cut = body.length < delivery.size && body.length > 200_000;
-  const value = parsed(body);
-  const shown = value === undefined ? h("pre", { class: "json" }, body || "(empty)") : json(value);
-  return h("div", { class: "raw" }, copyButton(body), shown, cut ? note("Cut here: the body is larger.") : "");
+// One who walks through the list with j and k stays there; others are taken to what they opened.
+function arrive() {
+  $("main").scrollTop = 0;
+  const heading = $("main").querySelector("h2");
+  tell(heading?.textContent ?? "");
+  if (!document.activeElement?.matches("#list a.row, #search, .filters *")) heading?.focus({ preventScroll: true });
 }
 
 // Live
 
 function listen() {
-  const since = state.counts.touched;
-  const stream = new EventSource(`/page/stream?since=${since}`);
+  const stream = new EventSource(`/page/stream?since=${counts.touched}`);
   stream.onopen = () => setLive("Live", true);
   stream.onmessage = (update) => take(JSON.parse(update.data));
   stream.onerror = () => {
@@ -194,48 +173,62 @@ function setLive(text, on) {
 }
 
 async function refresh() {
-  await Promise.all([loadConversations(), loadProblems()]);
+  counts = await get("/page/counts");
   drawCounts();
-  drawList();
-  await open();
+  drawNav();
+  const list = hasList(route.view) ? (drawFind(route), side.show(route, { anew: true })) : null;
+  await Promise.all([list, loadFaults()]);
+  await reopen();
+}
+
+async function reopen() {
+  const keep = opened && opened.view === route.view && opened.id === route.id && (route.id !== null || !hasList(route.view));
+  if (keep && !hasList(route.view)) return route.view === "agents" ? open(false) : undefined;
+  opened = null;
+  return open(!keep && route.id !== null);
 }
 
 async function take(update) {
-  const problemsChanged = update.counts.problems !== state.counts.problems || update.data.length > 0;
-  state.counts = update.counts;
+  const before = counts;
+  counts = update.counts;
   if (update.reload) return refresh();
-  const known = new Map(state.conversations.map((item, index) => [item.id, index]));
-  for (const item of update.data) {
-    state.fresh.add(item.id);
-    if (known.has(item.id)) state.conversations[known.get(item.id)] = item;
-    else if (item.seq > (state.conversations[0]?.seq ?? 0)) state.conversations.unshift(item);
-  }
   drawCounts();
-  if (problemsChanged) await loadProblems();
-  drawList();
-  const wasEmpty = state.opened === null;
-  if (wasEmpty || update.data.some((item) => item.id === state.route.id)) await open();
+  announce(update.data, before);
+  if (route.view === "conversations" && !side.filtered) side.take(update.data);
+  else if (hasList(route.view) && changed(before)) await side.show(route, { anew: true });
+  if (route.id === null ? $("main").querySelector(".welcome") || route.view === "agents" : update.data.some((item) => item.id === route.id)) await reopen();
+  return undefined;
+}
+
+const changed = (before) => ["deliveries", "problems", "touched", "settled"].some((name) => before?.[name] !== counts[name]);
+
+function announce(items, before) {
+  const fresh = items.filter(() => counts.conversations > (before?.conversations ?? 0));
+  if (fresh.length === 1) tell(`New conversation: ${fresh[0].caller ?? fresh[0].externalId}`);
+  else if (fresh.length > 1) tell(`${fresh.length} new conversations`);
 }
 
 // Keys
 
-function move(by) {
-  const rows = [...$("list").querySelectorAll("a.row")];
-  const at = rows.findIndex((row) => row.hasAttribute("aria-current"));
-  const next = rows[at < 0 ? 0 : Math.min(Math.max(at + by, 0), rows.length - 1)];
-  if (!next) return;
-  location.hash = next.getAttribute("href");
-  next.scrollIntoView({ block: "nearest" });
-}
+const play = () => currentStage()?.playOrPause() ?? false;
 
-addEventListener("keydown", (press) => {
-  if (press.ctrlKey || press.metaKey || press.altKey) return;
-  if (press.key === "j") move(1);
-  else if (press.key === "k") move(-1);
-  else if (press.key === "Escape") location.hash = state.route.view === "problems" ? "#/problems" : "#/";
+listenToKeys({
+  move: (by) => (hasList(route.view) ? side.move(by) : false),
+  read: () => { if (route.id === null) side.focus(); else $("main").querySelector("h2")?.focus(); },
+  back: () => { location.hash = href(hasList(route.view) ? route.view : "conversations", null, filters(route)); side.focus(); },
+  search: () => {
+    if (!$("search")) location.hash = href("conversations");
+    requestAnimationFrame(() => setTimeout(() => { $("search")?.focus(); $("search")?.select(); }));
+  },
+  play,
+  step: (seconds) => { if (!currentStage()) return false; currentStage().step(seconds); return true; },
+});
+$("list").addEventListener("click", (press) => {
+  if (press.target.closest("a.row[aria-current]")) $("main").querySelector("h2")?.focus();
 });
 addEventListener("hashchange", follow);
+setInterval(() => { if (!$("banner").hidden || route.view === "faults") loadFaults().catch(() => {}); }, FAULTS_MS);
 
-$("where").textContent = location.host;
-state.route = readRoute();
+buildNav();
 reconnect();
+

@@ -1,6 +1,8 @@
 // The empty page: how to get the first conversation here.
 
-import { copyButton, h } from "/page/dom.js";
+import { post } from "/page/api.js";
+import { button, copyButton, h, tell } from "/page/dom.js";
+import { VOICE } from "/page/samples.js";
 
 const origin = location.origin;
 
@@ -23,18 +25,25 @@ with zelto.call("conv-42", agent_id="support") as call:
 ];
 
 export function welcome() {
+  const sample = button("Send a sample call", async () => {
+    const call = { ...VOICE.call, startedAt: new Date(Date.now() - 30_000).toISOString() };
+    await post("/page/send", { provider: "livekit", body: JSON.stringify({ ...VOICE, call }) });
+    tell("The sample was sent");
+  }, { class: "primary" });
   return h("div", { class: "welcome" },
-    h("h2", {}, "Waiting for the first conversation"),
+    h("h2", { tabindex: "-1" }, "Waiting for the first conversation"),
     h("p", {}, "This is a stand-in for Zelto on your machine. Point an agent at it; the conversation appears here the moment it ends."),
-    step("1", "In the shell of your agent", code(EXPORTS), h("p", { class: "hint" }, "The key was printed in the terminal where the receiver started.")),
-    step("2", "In your code, one of these", ...WAYS.map(([name, text]) => h("div", { class: "way" }, h("h4", {}, name), code(text)))),
+    h("div", { class: "try" }, sample, h("span", {}, "or try bodies of your own in the ", h("a", { href: "#/playground" }, "playground"), ".")),
+    step("1", "In the shell of your agent", code(EXPORTS, "Settings"),
+      h("p", { class: "hint" }, "The key was printed in the terminal where the receiver started; ", h("a", { href: "#/keys" }, "make another one"), " if it is gone.")),
+    step("2", "In your code, one of these", ...WAYS.map(([name, text]) => h("div", { class: "way" }, h("h4", {}, name), code(text, name)))),
     step("3", "Have a conversation, and hang up"));
 }
 
 function step(number, title, ...content) {
-  return h("section", { class: "step" }, h("span", { class: "step-number" }, number), h("div", {}, h("h3", {}, title), ...content));
+  return h("section", { class: "step" }, h("span", { class: "step-number", "aria-hidden": "true" }, number), h("div", {}, h("h3", {}, title), ...content));
 }
 
-function code(text) {
-  return h("div", { class: "code" }, h("pre", {}, text), copyButton(text));
+function code(text, label) {
+  return h("div", { class: "code" }, h("pre", { tabindex: "0", role: "region", "aria-label": label }, text), copyButton(text));
 }

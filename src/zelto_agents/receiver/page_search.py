@@ -1,0 +1,105 @@
+"""The index behind the page's search box: kept by triggers, so that ingest need not know of it."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from typing import Any
+
+__all__ = ["condition", "first_match", "prepare", "words"]
+
+_WHO = (
+    "{row}.external_id || ' ' || coalesce({row}.caller, '') || ' ' ||"
+    " coalesce(json_extract({row}.document, '$.call.customer.number'), '') || ' ' ||"
+    " coalesce((SELECT a.external_id || ' ' || coalesce(a.name, '')"
+    " FROM agents AS a WHERE a.id = {row}.agent_id), '')"
+)
+_SAID = (
+    "coalesce((SELECT group_concat(json_extract(t.value, '$.content'), char(10))"
+    " FROM json_each({row}.document, '$.transcript.turns') AS t), '')"
+)
+
+
+def _add(row: str) -> str:
+    return f"""
+    INSERT INTO search_who (rowid, who) VALUES ({row}.seq, {_WHO.format(row=row)});
+    INSERT INTO search_said (rowid, said) VALUES ({row}.seq, {_SAID.format(row=row)});
+    """  # noqa: S608 - own text
+
+
+# The indexes hold no text of their own: what is taken out must be said once more.
+_TAKE_OUT = """
+    DELETE FROM search_who WHERE rowid = old.seq;
+    INSERT INTO search_said (search_said, rowid, said) VALUES ('delete', old.seq, {said});
+""".format(said=_SAID.format(row="old"))  # noqa: S608 - own text
+
+# Who is found by any three characters in a row, half a phone number say; what was said by the
+# beginnings of its words, with and without accents.
+_TABLES = f"""
+CREATE VIRTUAL TABLE IF NOT EXISTS search_who USING fts5(who, tokenize = 'trigram');
+CREATE VIRTUAL TABLE IF NOT EXISTS search_said USING fts5(
+  said, content = '', tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3');
+CREATE TRIGGER IF NOT EXISTS search_after_insert AFTER INSERT ON conversations BEGIN
+  {_add("new")} END;
+CREATE TRIGGER IF NOT EXISTS search_after_update AFTER UPDATE OF document ON conversations BEGIN
+  {_TAKE_OUT} {_add("new")} END;
+CREATE TRIGGER IF NOT EXISTS search_after_delete AFTER DELETE ON conversations BEGIN
+  {_TAKE_OUT} END;
+CREATE INDEX IF NOT EXISTS conversations_in_brief ON conversations (
+  agent_id, version, provider, ended_reason, duration, cost, turns, created_at);
+"""
+_WORD = re.compile(r"\w+", re.UNICODE)
+
+
+def prepare(db: sqlite3.Connection) -> None:
+    """Makes the index, and fills it when the conversations were there before it."""
+    known = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'search_said'").fetchone()
+    if known is not None:
+        return
+    fill = "".join(
+        f"INSERT INTO search_{name} (rowid, {name})"  # noqa: S608 - own text
+        f" SELECT c.seq, {value.format(row='c')} FROM conversations AS c;"
+        for name, value in (("who", _WHO), ("said", _SAID))
+    )
+    with db:
+        db.executescript(f"BEGIN IMMEDIATE; {_TABLES} {fill} COMMIT;")
+
+
+def words(text: str) -> list[str]:
+    """What is looked for: the first eight words of a query, in small letters."""
+    return text.lower().split()[:8]
+
+
+def condition(text: str) -> tuple[str, list[Any]]:
+    """SQL over ``conversations AS c``: every word is in who it was, or in what was said."""
+    parts, values = [], []
+    for word in words(text):
+        either = []
+        if len(word) > 2:
+            either.append("c.seq IN (SELECT rowid FROM search_who WHERE search_who MATCH ?)")
+            values.append(_quoted(word))
+        spoken = " ".join(_quoted(part) for part in _WORD.findall(word))
+        if spoken:
+            either.append("c.seq IN (SELECT rowid FROM search_said WHERE search_said MATCH ?)")
+            values.append(f"{spoken}*")
+        parts.append(f"({' OR '.join(either)})" if either else "0")
+    return " AND ".join(parts), values
+
+
+def first_match(
+    text: str, turns: list[dict[str, Any]], *, around: int = 40
+) -> dict[str, Any] | None:
+    """The first turn with a word of the query, and the words around it."""
+    for word in words(text):
+        for index, turn in enumerate(turns):
+            content = str(turn["content"])
+            at = content.lower().find(word)
+            if at >= 0:
+                start, end = max(at - around, 0), at + len(word) + around
+                before, after = "…" * (start > 0), "…" * (end < len(content))
+                return {"index": index, "text": f"{before}{content[start:end].strip()}{after}"}
+    return None
+
+
+def _quoted(word: str) -> str:
+    return '"' + word.replace('"', '""').replace("\0", "") + '"'
