@@ -13,7 +13,11 @@ VERBS = [
     "drain",
     "doctor",
     "receiver",
+    "keys mint",
+    "keys list",
+    "keys revoke",
     "send",
+    "verify",
     "outbox list",
     "outbox show",
     "outbox retry",
@@ -34,7 +38,7 @@ def test_help_ends_with_exit_codes_and_two_examples(verb: str):
     assert "--json" in done.out
 
 
-@pytest.mark.parametrize("verb", ["", "outbox"])
+@pytest.mark.parametrize("verb", ["", "outbox", "keys"])
 def test_a_command_that_only_groups_shows_its_verbs(verb: str):
     done = run(*verb.split(), env=PLAIN)
     names = [name.removeprefix(verb).strip() for name in VERBS if name.startswith(verb)]

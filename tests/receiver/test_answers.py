@@ -23,19 +23,35 @@ def test_a_duplicate_is_received_too(send, body):
     assert send(body()).json() == RECEIVED
 
 
-@pytest.mark.parametrize("provider", ["vapi", "retell"])
-def test_a_native_body_is_received_kept_and_ignored(receiver, send, provider):
-    answer = send(b'{"message": {"type": "status-update"}}', provider)
+@pytest.mark.parametrize(
+    ("provider", "sent", "reason"),
+    [
+        (
+            "vapi",
+            b'{"message": {"type": "status-update"}}',
+            "the Vapi message status-update is not end-of-call-report",
+        ),
+        (
+            "retell",
+            b'{"event": "call_started", "call": {}}',
+            "the Retell event call_started is neither call_ended nor call_analyzed",
+        ),
+    ],
+)
+def test_a_native_body_that_ends_no_call_is_received_kept_and_ignored(
+    receiver, send, provider, sent, reason
+):
+    answer = send(sent, provider)
     assert (answer.status_code, answer.json()) == (200, RECEIVED)
     [delivery] = receiver.deliveries()
     assert delivery == {
         "id": 1,
         "receivedAt": delivery["receivedAt"],
         "provider": provider,
-        "size": 38,
+        "size": len(sent),
         "status": 200,
         "state": "ignored",
-        "reason": f"mapping of native {provider} bodies is not built yet",
+        "reason": reason,
         "externalId": None,
     }
     assert receiver.conversations() == []

@@ -33,6 +33,7 @@ def test_a_conversation_is_stored_whole(receiver, send):
     assert conversation == {
         "seq": 1,
         "id": conversation["id"],
+        "organisation": "default",
         "externalId": "conv-1",
         "provider": "livekit",
         "source": "livekit",
@@ -52,6 +53,7 @@ def test_a_conversation_is_stored_whole(receiver, send):
         "cost": 0.1,
         "costText": "0.1",
         "recordingUrl": None,
+        "recording": None,
         "customer": {"number": "+15550100", "name": "Ann"},
         "systemPrompt": "Be kind.",
         "turns": [
@@ -99,6 +101,7 @@ def test_what_a_resend_carries_replaces_and_is_never_added_up(receiver, send):
         "costText": "0.25",
         "durationSeconds": 60.0,
         "recordingUrl": "https://a.example/b.ogg",
+        "recording": after["recording"],
         "version": "v2",
         "turns": [{"index": 0, **turns[0], "startSeconds": None, "endSeconds": None}],
     }

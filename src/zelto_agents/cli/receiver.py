@@ -7,7 +7,7 @@ import signal
 import socket
 import sqlite3
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+# Conversations in a database that is gone at exit anyway.
+KEEP = 10_000
 _STOP = {signal.SIGINT, signal.SIGTERM}
 
 _EPILOG = """
@@ -50,6 +52,19 @@ def receiver(
     new_key: Annotated[
         bool, typer.Option("--new-key", help="Mint a key although the database has one.")
     ] = False,
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help=f"Keep the newest N conversations.  [default: all; {KEEP} without --db]"
+        ),
+    ] = None,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Work all that was ever received in again, at start.")
+    ] = False,
+    allow_private: Annotated[
+        bool,
+        typer.Option("--allow-private", help="Fetch recordings from private addresses as well."),
+    ] = False,
     fault: Annotated[
         list[str] | None, typer.Option(help="Let uploads fail so; see below. May be repeated.")
     ] = None,
@@ -60,8 +75,11 @@ def receiver(
     """Run a stand-in for Zelto here: same API, and a page that shows each conversation."""
     # Blocked before any thread starts, so that sigwait alone gets them.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
+    if keep is None and db is None:
+        keep = KEEP
+    options = {"new_key": new_key, "keep": keep, "replay": replay}
     try:
-        running = _start(host, port, db, fault or [], new_key=new_key)
+        running = _start(host, port, db, fault or [], allow_private=allow_private, **options)
     except (OSError, sqlite3.Error, ModuleNotFoundError) as error:
         typer.echo(f"zelto-agents receiver: {_why(error, host, port, db)}", err=True)
         raise typer.Exit(1) from None
@@ -71,16 +89,23 @@ def receiver(
 
 
 def _start(
-    host: str, port: int, db: Path | None, faults: list[str], *, new_key: bool
+    host: str,
+    port: int,
+    db: Path | None,
+    faults: list[str],
+    *,
+    allow_private: bool,
+    **options: Any,
 ) -> RunningReceiver:
-    from zelto_agents.receiver import RunningReceiver
+    from zelto_agents.receiver import Limits, RunningReceiver
     from zelto_agents.receiver.faults import Fault
 
     try:
         parsed = [Fault.parse(words) for words in faults]
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--fault") from None
-    running = RunningReceiver(db, host=host, port=port, new_key=new_key)
+    limits = Limits(allow_private=allow_private)
+    running = RunningReceiver(db, host=host, port=port, limits=limits, **options)
     for each in parsed:
         running.faults.add(each)
     return running

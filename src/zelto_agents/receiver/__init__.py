@@ -14,7 +14,8 @@ except ModuleNotFoundError as _missing:
     ) from _missing
 
 from zelto_agents.receiver.app import create_app
+from zelto_agents.receiver.rehost import Limits
 from zelto_agents.receiver.server import RunningReceiver, run_in_thread
 from zelto_agents.receiver.store import Store
 
-__all__ = ["RunningReceiver", "Store", "create_app", "run_in_thread"]
+__all__ = ["Limits", "RunningReceiver", "Store", "create_app", "run_in_thread"]

@@ -34,49 +34,53 @@ def router(store: Store) -> APIRouter:
 
     @api.get("/agents")
     def agents(request: Request) -> JSONResponse:
-        _authorise(store, request)
-        return _page(request, lambda **at: store.read(reads.agents, **at), _agent)
+        return _page(request, store, reads.agents, _agent)
 
     @api.get("/conversations")
     def conversations(request: Request) -> JSONResponse:
-        _authorise(store, request)
-        return _page(request, lambda **at: store.read(reads.conversations, **at), _conversation)
+        return _page(request, store, reads.conversations, _conversation)
 
     @api.get("/conversations/{conversation_id}")
     def conversation(conversation_id: str, request: Request) -> JSONResponse:
-        _authorise(store, request)
-        return JSONResponse(_conversation(_find(store, conversation_id)))
+        return JSONResponse(_conversation(_find(store, request, conversation_id)))
 
     @api.get("/conversations/{conversation_id}/transcript")
     def transcript(conversation_id: str, request: Request) -> JSONResponse:
-        _authorise(store, request)
-        return JSONResponse(_transcript(_find(store, conversation_id)))
+        found = _find(store, request, conversation_id)
+        return JSONResponse(_transcript(found, str(request.base_url).rstrip("/")))
 
     return api
 
 
-def _authorise(store: Store, request: Request) -> None:
-    if not store.accepts(bearer(request.headers.get("authorization"))):
+def _organisation(store: Store, request: Request) -> str:
+    organisation = store.organisation_of(bearer(request.headers.get("authorization")))
+    if organisation is None:
         raise HTTPException(401, "Unauthorized")
+    return organisation
 
 
-def _find(store: Store, conversation_id: str) -> Item:
-    found = store.read(reads.conversation, conversation_id)
+def _find(store: Store, request: Request, conversation_id: str) -> Item:
+    organisation = _organisation(store, request)
+    found = store.read(reads.conversation, conversation_id, organisation)
     if found is None:
         raise HTTPException(404, "Not Found")
     return found
 
 
 def _page(
-    request: Request, read: Callable[..., list[Item]], shape: Callable[[Item], Item]
+    request: Request,
+    store: Store,
+    query: Callable[..., list[Item]],
+    shape: Callable[[Item], Item],
 ) -> JSONResponse:
+    organisation = _organisation(store, request)
     try:
         limit = _limit(request.query_params.get("limit"))
         before = _place(request.query_params.get("cursor"))
     except _BadParameterError as bad:
         details = [{"path": bad.path, "message": str(bad)}]
         return JSONResponse({"error": "Validation failed", "details": details}, 400)
-    found = read(limit=limit + 1, before=before)
+    found = store.read(query, limit=limit + 1, before=before, organisation=organisation)
     shown = found[:limit]
     cursor = _cursor(shown[-1]["seq"]) if len(found) > limit else None
     return JSONResponse({"data": [shape(item) for item in shown], "nextCursor": cursor})
@@ -136,13 +140,14 @@ def _conversation(found: Item) -> Item:
     }
 
 
-def _transcript(found: Item) -> Item:
+def _transcript(found: Item, base: str) -> Item:
     """One transcript; ``content`` as a list of turns is assumed, the guide does not show it."""
+    recording = found["recording"]
     shown = ("role", "content", "startSeconds", "endSeconds")
     return {
         "conversationId": found["id"],
         "createdAt": found["createdAt"],
-        "recordingUrl": found["recordingUrl"],
+        "recordingUrl": f"{base}{recording['url']}" if recording and recording["url"] else None,
         "durationSeconds": found["durationSeconds"],
         "content": [{name: turn[name] for name in shown} for turn in found["turns"]],
         "systemPrompt": found["systemPrompt"],

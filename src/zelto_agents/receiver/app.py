@@ -14,7 +14,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from zelto_agents.contract import UPLOAD_PATH
-from zelto_agents.receiver import api_v1, faults_api, page_api, reads
+from zelto_agents.receiver import (
+    api_v1,
+    faults_api,
+    openapi,
+    page_actions,
+    page_api,
+    reads,
+    recordings_api,
+)
 from zelto_agents.receiver.faults import Faults
 from zelto_agents.receiver.faulty import FaultyUploads, Releases, swallowed
 from zelto_agents.receiver.keys import bearer
@@ -59,6 +67,8 @@ def create_app(store: Store, *, host: str = "127.0.0.1", faults: Faults | None =
         return JSONResponse({"ready": True})
 
     app.include_router(api_v1.router(store))
+    app.include_router(recordings_api.router(store, host=host))
+    app.include_router(openapi.router())
     app.state.releases = Releases()
     app.add_middleware(FaultyUploads, faults=faults, releases=app.state.releases)
     app.include_router(faults_api.router(faults, host=host))
@@ -68,7 +78,10 @@ def create_app(store: Store, *, host: str = "127.0.0.1", faults: Faults | None =
 
 
 async def _upload(store: Store, request: Request) -> Response:
-    if not store.accepts(bearer(request.headers.get("authorization"))):
+    organisation = request.scope.get(page_actions.ORGANISATION) or store.organisation_of(
+        bearer(request.headers.get("authorization"))
+    )
+    if organisation is None:
         return JSONResponse({"error": "Unauthorized"}, 401)
     try:
         body = await _body(request)
@@ -78,7 +91,7 @@ async def _upload(store: Store, request: Request) -> Response:
     except ClientDisconnect:
         return JSONResponse({"error": "Incomplete body"}, 400)
     provider = request.headers.get("x-zelto-provider")
-    raw_id = await asyncio.wrap_future(store.append(provider, body))
+    raw_id = await asyncio.wrap_future(store.append(provider, body, organisation))
     if len(body) > _LARGE_BYTES:
         verdict = await anyio.to_thread.run_sync(judge, provider, body)
     else:

@@ -7,6 +7,8 @@ import sqlite3
 from decimal import Decimal
 from typing import Any
 
+from zelto_agents.receiver import recordings
+
 __all__ = [
     "agents",
     "conversation",
@@ -17,6 +19,7 @@ __all__ = [
     "delivery",
     "document",
     "idle",
+    "owner",
     "problems",
     "raw_body",
     "rows",
@@ -37,10 +40,12 @@ FROM conversations AS c JOIN agents AS a ON a.id = c.agent_id
 """
 
 _WHOLE = """
-SELECT c.seq, c.id, c.external_id, c.provider, c.version, c.created_at, c.updated_at, c.duration,
-  c.document, a.id AS agent_id, a.provider AS agent_provider, a.external_id AS agent_external_id,
+SELECT c.seq, c.id, c.organisation, c.external_id, c.provider, c.version, c.created_at,
+  c.updated_at, c.duration, c.recording_url, c.document, a.id AS agent_id,
+  a.provider AS agent_provider, a.external_id AS agent_external_id,
   coalesce(a.name, a.external_id) AS agent_name,
-  (SELECT count(*) FROM outcomes AS o WHERE o.external_id = c.external_id) AS deliveries
+  (SELECT count(*) FROM outcomes AS o
+    WHERE o.external_id = c.external_id AND o.organisation = c.organisation) AS deliveries
 FROM conversations AS c JOIN agents AS a ON a.id = c.agent_id
 """
 
@@ -53,8 +58,11 @@ FROM raw AS r LEFT JOIN outcomes AS o ON o.raw_id = r.id
 # What a later delivery of the same conversation has put right is no problem any more.
 _PROBLEM = """
 WHERE o.state <> 'ingested' AND NOT EXISTS (
-  SELECT 1 FROM conversations AS c WHERE c.external_id = o.external_id AND c.raw_id > o.raw_id)
+  SELECT 1 FROM conversations AS c WHERE c.external_id = o.external_id
+    AND c.organisation = o.organisation AND c.raw_id > o.raw_id)
 """
+# Of one organisation, or of all when it is None.
+_OF = "(? IS NULL OR {of}.organisation = ?)"
 
 
 def rows(db: sqlite3.Connection, statement: str, *values: object) -> list[Row]:
@@ -62,28 +70,44 @@ def rows(db: sqlite3.Connection, statement: str, *values: object) -> list[Row]:
     return [dict(row) for row in db.execute(statement, values)]
 
 
-def agents(db: sqlite3.Connection, *, limit: int, before: int | None = None) -> list[Row]:
+def agents(
+    db: sqlite3.Connection,
+    *,
+    limit: int,
+    before: int | None = None,
+    organisation: str | None = None,
+) -> list[Row]:
     """Agents, newest first, before a place in that order."""
-    statement = "SELECT * FROM agents WHERE seq < ? ORDER BY seq DESC LIMIT ?"
-    return rows(db, statement, _place(before), limit)
+    whose = _OF.format(of="agents")
+    statement = f"SELECT * FROM agents WHERE seq < ? AND {whose} ORDER BY seq DESC LIMIT ?"  # noqa: S608 - own text
+    return rows(db, statement, _place(before), organisation, organisation, limit)
 
 
-def conversations(db: sqlite3.Connection, *, limit: int, before: int | None = None) -> list[Row]:
+def conversations(
+    db: sqlite3.Connection,
+    *,
+    limit: int,
+    before: int | None = None,
+    organisation: str | None = None,
+) -> list[Row]:
     """Whole conversations, newest first, before a place in that order."""
-    statement = f"{_WHOLE} WHERE c.seq < ? ORDER BY c.seq DESC LIMIT ?"
-    return [_whole(row) for row in db.execute(statement, (_place(before), limit))]
+    statement = f"{_WHOLE} WHERE c.seq < ? AND {_OF.format(of='c')} ORDER BY c.seq DESC LIMIT ?"
+    values = (_place(before), organisation, organisation, limit)
+    return [_whole(db, row) for row in db.execute(statement, values).fetchall()]
 
 
-def conversation(db: sqlite3.Connection, conversation_id: str) -> Row | None:
+def conversation(
+    db: sqlite3.Connection, conversation_id: str, organisation: str | None = None
+) -> Row | None:
     """One whole conversation by its id here."""
-    row = db.execute(f"{_WHOLE} WHERE c.id = ?", (conversation_id,)).fetchone()
-    return None if row is None else _whole(row)
+    return _one(db, "c.id = ?", conversation_id, organisation)
 
 
-def conversation_of(db: sqlite3.Connection, external_id: str) -> Row | None:
-    """One whole conversation by its ``call.externalId``."""
-    row = db.execute(f"{_WHOLE} WHERE c.external_id = ?", (external_id,)).fetchone()
-    return None if row is None else _whole(row)
+def conversation_of(
+    db: sqlite3.Connection, external_id: str, organisation: str | None = None
+) -> Row | None:
+    """One whole conversation by its ``call.externalId``; the newest if organisations share it."""
+    return _one(db, "c.external_id = ?", external_id, organisation)
 
 
 def document(db: sqlite3.Connection, conversation_id: str) -> Row | None:
@@ -106,11 +130,14 @@ def touched_since(db: sqlite3.Connection, touched: int, *, limit: int) -> list[R
     return rows(db, statement, touched, limit)
 
 
-def deliveries(db: sqlite3.Connection, external_id: str | None = None) -> list[Row]:
+def deliveries(
+    db: sqlite3.Connection, external_id: str | None = None, organisation: str | None = None
+) -> list[Row]:
     """Entries of the raw log without their bodies, oldest first; all, or those of one call."""
-    if external_id is None:
-        return rows(db, f"{_DELIVERY} ORDER BY r.id")
-    return rows(db, f"{_DELIVERY} WHERE o.external_id = ? ORDER BY r.id", external_id)
+    where, values = _OF.format(of="r"), [organisation, organisation]
+    if external_id is not None:
+        where, values = f"o.external_id = ? AND {where}", [external_id, *values]
+    return rows(db, f"{_DELIVERY} WHERE {where} ORDER BY r.id", *values)
 
 
 def problems(db: sqlite3.Connection, *, limit: int) -> list[Row]:
@@ -122,6 +149,12 @@ def delivery(db: sqlite3.Connection, raw_id: int) -> Row | None:
     """One entry of the raw log without its body."""
     found = rows(db, f"{_DELIVERY} WHERE r.id = ?", raw_id)
     return found[0] if found else None
+
+
+def owner(db: sqlite3.Connection, raw_id: int) -> str | None:
+    """The organisation whose key brought one entry of the raw log."""
+    row = db.execute("SELECT organisation FROM raw WHERE id = ?", (raw_id,)).fetchone()
+    return None if row is None else str(row["organisation"])
 
 
 def raw_body(db: sqlite3.Connection, raw_id: int, *, limit: int = 2**31 - 1) -> bytes | None:
@@ -152,13 +185,23 @@ def _place(before: int | None) -> int:
     return _BEFORE if before is None else before
 
 
-def _whole(row: sqlite3.Row) -> Row:
+def _one(
+    db: sqlite3.Connection, condition: str, value: str, organisation: str | None
+) -> Row | None:
+    where = f"{condition} AND {_OF.format(of='c')}"
+    statement = f"{_WHOLE} WHERE {where} ORDER BY c.seq DESC LIMIT 1"
+    row = db.execute(statement, (value, organisation, organisation)).fetchone()
+    return None if row is None else _whole(db, row)
+
+
+def _whole(db: sqlite3.Connection, row: sqlite3.Row) -> Row:
     document: Row = json.loads(row["document"])
     call = document["call"]
     prompt, turns = _prompt_and_turns(document)
     return {
         "seq": row["seq"],
         "id": row["id"],
+        "organisation": row["organisation"],
         "externalId": row["external_id"],
         "provider": row["provider"],
         "source": _source(row["provider"]),
@@ -178,6 +221,7 @@ def _whole(row: sqlite3.Row) -> Row:
         "cost": call.get("cost"),
         "costText": _dollars(call.get("cost")),
         "recordingUrl": call.get("recordingUrl"),
+        "recording": recordings.shown(db, row["id"], row["recording_url"]),
         "customer": call.get("customer"),
         "systemPrompt": prompt,
         "turns": turns,

@@ -18,6 +18,7 @@ from zelto_agents.receiver import reads
 from zelto_agents.receiver.app import create_app
 from zelto_agents.receiver.faults import Faults
 from zelto_agents.receiver.faulty import Connection
+from zelto_agents.receiver.rehost import Limits
 from zelto_agents.receiver.store import Store
 
 __all__ = ["RunningReceiver", "run_in_thread"]
@@ -64,6 +65,9 @@ class RunningReceiver:
         port: 0 for any free one; kept over ``stop`` and ``start``.
         host: the address to listen on.
         new_key: mint a key even if the database has one already.
+        keep: only the newest so many conversations are kept; None keeps all.
+        replay: work the whole raw log in again before what comes new.
+        limits: what fetching a recording may do; by default nothing private is fetched.
 
     Attributes:
         url: where it listens, without a trailing slash.
@@ -84,6 +88,9 @@ class RunningReceiver:
         port: int = 0,
         host: str = "127.0.0.1",
         new_key: bool = False,
+        keep: int | None = None,
+        replay: bool = False,
+        limits: Limits | None = None,
     ) -> None:
         self._host, self._port = host, port
         self._server: _Server | None = None
@@ -95,11 +102,12 @@ class RunningReceiver:
                     undo.enter_context(tempfile.TemporaryDirectory(prefix="zelto-")), "zelto.db"
                 )
             self.db = Path(db)
-            self.store = Store(self.db)
+            self.store = Store(self.db, keep=keep, replay=replay, limits=limits)
             undo.callback(self.store.close)
             # The address is taken before a key is minted: a key that is never printed is lost.
             sock = self._bind()
-            self.key = self.store.mint_key() if new_key or not self.store.has_keys else None
+            minted = new_key or not self.store.has_keys
+            self.key = self.store.mint_key("receiver") if minted else None
             self._serve(sock)
             self._undo = undo.pop_all()
 
@@ -136,9 +144,14 @@ class RunningReceiver:
         """All conversations, whole, newest first."""
         return self.store.read(reads.conversations, limit=_ALL)
 
-    def conversation(self, external_id: str) -> dict[str, Any] | None:
-        """The conversation of one ``call.externalId``, whole; None when there is none."""
-        return self.store.read(reads.conversation_of, external_id)
+    def conversation(
+        self, external_id: str, organisation: str | None = None
+    ) -> dict[str, Any] | None:
+        """The conversation of one ``call.externalId``, whole; None when there is none.
+
+        Without its ``organisation``, the newest of all that have this id.
+        """
+        return self.store.read(reads.conversation_of, external_id, organisation)
 
     def deliveries(self, external_id: str | None = None) -> list[dict[str, Any]]:
         """Entries of the raw log, oldest first: all, or those of one ``call.externalId``."""
@@ -223,8 +236,17 @@ class RunningReceiver:
 
 @contextlib.contextmanager
 def run_in_thread(
-    db: Path | str | None = None, port: int = 0, *, host: str = "127.0.0.1", new_key: bool = False
+    db: Path | str | None = None,
+    port: int = 0,
+    *,
+    host: str = "127.0.0.1",
+    new_key: bool = False,
+    keep: int | None = None,
+    replay: bool = False,
+    limits: Limits | None = None,
 ) -> Iterator[RunningReceiver]:
     """A receiver for the length of a ``with`` block; see ``RunningReceiver``."""
-    with RunningReceiver(db, port=port, host=host, new_key=new_key) as receiver:
+    with RunningReceiver(
+        db, port=port, host=host, new_key=new_key, keep=keep, replay=replay, limits=limits
+    ) as receiver:
         yield receiver

@@ -1,16 +1,10 @@
-"""The database of the receiver: one thread writes, whoever asks reads.
-
-A body is appended to the raw log and on the disk before its answer; ingest follows in the same
-thread, so that nothing ever waits for a lock. What a crash leaves between the two is ingested at
-the next start.
-"""
+"""The database of the receiver: one thread writes, whoever asks reads."""
 
 from __future__ import annotations
 
-import logging
+import contextlib
 import sqlite3
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -18,20 +12,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
-from zelto_agents.receiver import keys
-from zelto_agents.receiver.ingest import ingest
-from zelto_agents.receiver.schema import connect
-from zelto_agents.receiver.verdict import Verdict, judge
+from zelto_agents.receiver import keys, recordings, retention
+from zelto_agents.receiver._writing import Body, Writing
+from zelto_agents.receiver.recordings import Recording
+from zelto_agents.receiver.rehost import Limits, Rehosting
+from zelto_agents.receiver.schema import DEFAULT_ORGANISATION, connect
+from zelto_agents.receiver.verdict import Verdict
 
 __all__ = ["Store"]
 
-log = logging.getLogger(__name__)
-
 P = ParamSpec("P")
 T = TypeVar("T")
-
-# Small, because an answer that waits for its append waits for the ingest before it.
-_INGEST_AT_ONCE = 16
 
 
 def _utc_now() -> datetime:
@@ -39,55 +30,61 @@ def _utc_now() -> datetime:
 
 
 class Store:
-    """Raw log, conversations, agents and keys in one SQLite file.
+    """Raw log, conversations, agents, recordings and keys: one SQLite file and a folder beside it.
 
     Args:
         path: the file; made with mode 0600 when it is missing.
         clock: where the time comes from.
+        keep: only the newest so many conversations are kept; None keeps all.
+        replay: work the whole raw log in again: conversations, agents and outcomes are made anew.
+        limits: what fetching a recording may do.
 
     Raises:
         OSError: the file cannot be made or opened.
-        sqlite3.Error: the file is not a database, or not writable.
+        sqlite3.Error: the file is not a database, not writable, or of another version.
     """
 
-    def __init__(self, path: Path, *, clock: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Callable[[], datetime] = _utc_now,
+        keep: int | None = None,
+        replay: bool = False,
+        limits: Limits | None = None,
+    ) -> None:
         self.path = path
         self._clock = clock
-        self._raw_log = connect(path)
-        # Ingest may be lost with the power: it is done again from the raw log.
-        self._writer = connect(path, durable=False)
-        self._reader = connect(path)
-        self._reading = threading.Lock()
-        self._known = keys.hashes(self._reader)
-        self._touched = self._last_touched()
-
-        self._wake = threading.Condition()
-        self._closing = False
-        self._appends: list[tuple[Future[int], str, str | None, bytes]] = []
-        self._waiting: deque[tuple[int, Verdict | None]] = deque(self._unfinished())
-
         self._changed = threading.Condition()
         self._listeners: set[Callable[[], None]] = set()
-        self._thread = threading.Thread(
-            target=self._write, name="zelto-receiver-store", daemon=True
+        self._reader = connect(path)
+        self._reading = threading.Lock()
+        if replay:
+            retention.drop_what_replay_makes(self._reader)
+        self._rehosting = Rehosting(self, limits or Limits())
+        self._rehosting.tidy(recordings.known_ids(self._reader))
+        unfinished = _unfinished(self._reader)
+        self._writing = Writing(
+            path,
+            unfinished=unfinished,
+            touched=_last_touched(self._reader),
+            keep=keep,
+            wrote=self._wrote,
         )
-        self._thread.start()
+        self._keys = keys.KeyRing(connect(path), self._key_used)
+        self._writing.start()
+        if not unfinished and recordings.waiting(self._reader):
+            self._rehosting.wake()
 
-    def append(self, provider: str | None, body: bytes) -> Future[int]:
+    def append(
+        self, provider: str | None, body: bytes, organisation: str = DEFAULT_ORGANISATION
+    ) -> Future[int]:
         """Puts a body into the raw log; the future gives its number once it is on the disk."""
-        future: Future[int] = Future()
-        with self._wake:
-            if self._closing:
-                raise RuntimeError("the store is closed")
-            self._appends.append((future, self._now(), provider, body))
-            self._wake.notify()
-        return future
+        return self._writing.append(Body(organisation, self.now(), provider, body))
 
     def settle(self, raw_id: int, verdict: Verdict) -> None:
         """Hands a judged body over to ingest."""
-        with self._wake:
-            self._waiting.append((raw_id, verdict))
-            self._wake.notify()
+        self._writing.settle(raw_id, verdict)
 
     def read(
         self,
@@ -100,20 +97,67 @@ class Store:
             return query(self._reader, *args, **kwargs)
 
     def accepts(self, key: str) -> bool:
-        """Whether this key was minted here."""
-        return keys.accepts(self._known, key)
+        """Whether this key was minted here and not revoked."""
+        return self.organisation_of(key) is not None
+
+    def organisation_of(self, key: str) -> str | None:
+        """Whose key this is; None when it is not accepted."""
+        return self._keys.organisation(key)
 
     @property
     def has_keys(self) -> bool:
-        """Whether any key was ever minted here."""
-        return bool(self._known)
+        """Whether any key is accepted here."""
+        return bool(self._keys)
 
-    def mint_key(self) -> str:
+    def mint_key(self, name: str = "key", organisation: str = DEFAULT_ORGANISATION) -> str:
         """Makes a further key and returns it; only its hash stays here."""
         with self._reading:
-            key = keys.mint(self._reader, self._now())
-            self._known = keys.hashes(self._reader)
+            key = keys.mint(self._reader, self.now(), name=name, organisation=organisation)
+        self._keys.read()
         return key
+
+    def revoke_key(self, key_id: str) -> bool:
+        """Takes a key back, by its id in ``keys.listed``; whether there was one."""
+        with self._reading:
+            revoked = keys.revoke(self._reader, key_id, self.now())
+        self._keys.read()
+        return revoked
+
+    def recording_path(self, recording_id: str) -> Path:
+        """The file of a recording that is ready."""
+        return self._rehosting.path(recording_id)
+
+    def retry_recording(self, conversation_id: str) -> bool:
+        """Fetches a conversation's recording now, if it is not there yet; whether it will."""
+        found: list[bool] = []
+
+        def again(db: sqlite3.Connection, touched: int) -> None:
+            found.append(recordings.retry(db, conversation_id, touched=touched))
+
+        self._writing.change(again).result()
+        self._rehosting.wake()
+        return found == [True]
+
+    def recording_arrived(self, recording: Recording, content_type: str, size: int) -> Future[None]:
+        """Notes a recording whose file is there; files that it replaces are removed."""
+
+        def note(db: sqlite3.Connection, touched: int) -> None:
+            replaced = recordings.arrived(
+                db, recording, content_type=content_type, size=size, touched=touched
+            )
+            self._rehosting.discard(replaced)
+
+        return self._writing.change(note)
+
+    def recording_failed(
+        self, recording: Recording, why: str, next_try_at: str | None
+    ) -> Future[None]:
+        """Notes a fetch that came to nothing, and when it is tried again; None for never."""
+
+        def note(db: sqlite3.Connection, touched: int) -> None:
+            recordings.failed(db, recording, why, next_try_at, touched=touched)
+
+        return self._writing.change(note)
 
     def wait(self, condition: Callable[[], bool], timeout: float) -> bool:
         """Waits at most ``timeout`` seconds until the condition holds; tried at every change."""
@@ -132,95 +176,40 @@ class Store:
                 self._listeners.discard(listener)
 
     def close(self) -> None:
-        """Ends the writing thread after what it has in hand, and closes the file."""
-        with self._wake:
-            self._closing = True
-            self._wake.notify()
-        self._thread.join()
+        """Ends the threads after what they have in hand, and closes the file."""
+        self._rehosting.close()
+        self._writing.close()
+        self._keys.close()
         with self._reading:
-            for db in (self._raw_log, self._writer, self._reader):
-                db.close()
+            self._reader.close()
 
-    def _now(self) -> str:
+    def now(self) -> str:
+        """The time as it is stored: RFC 3339, in UTC, with microseconds."""
         return self._clock().astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
-    def _last_touched(self) -> int:
-        row = self._reader.execute("SELECT coalesce(max(touched), 0) FROM conversations").fetchone()
-        return int(row[0])
+    def _key_used(self, key_hash: str) -> None:
+        now = self.now()
+        with contextlib.suppress(RuntimeError):  # it is being closed
+            self._writing.change(lambda db, _touched: keys.note_use(db, key_hash, now))
 
-    def _unfinished(self) -> list[tuple[int, None]]:
-        rows = self._reader.execute(
-            "SELECT id FROM raw LEFT JOIN outcomes ON raw_id = id WHERE raw_id IS NULL ORDER BY id"
-        )
-        return [(int(row["id"]), None) for row in rows]
-
-    def _write(self) -> None:
-        while True:
-            with self._wake:
-                self._wake.wait_for(lambda: self._appends or self._waiting or self._closing)
-                appends, self._appends = self._appends, []
-                count = min(len(self._waiting), _INGEST_AT_ONCE)
-                waiting = [self._waiting.popleft() for _ in range(count)]
-                if not appends and not waiting:
-                    return
-            if appends:
-                self._append_all(appends)
-            if waiting:
-                self._ingest_all(waiting)
-                self._tell()
-
-    def _append_all(self, appends: list[tuple[Future[int], str, str | None, bytes]]) -> None:
-        db = self._raw_log
-        statement = "INSERT INTO raw (received_at, provider, body) VALUES (?, ?, ?)"
-        try:
-            with db:
-                db.execute("BEGIN IMMEDIATE")
-                numbers = [db.execute(statement, values).lastrowid for _, *values in appends]
-        except sqlite3.Error as error:
-            log.error("the raw log could not be written: %s", error)
-            for future, *_ in appends:
-                if future.set_running_or_notify_cancel():
-                    future.set_exception(error)
-            return
-        for (future, *_), number in zip(appends, numbers, strict=True):
-            # Cancelled when its client is gone: the body stays, and is ingested at the next start.
-            if future.set_running_or_notify_cancel():
-                future.set_result(number or 0)
-
-    def _ingest_all(self, waiting: list[tuple[int, Verdict | None]]) -> None:
-        try:
-            with self._writer as db:
-                db.execute("BEGIN IMMEDIATE")
-                for raw_id, verdict in waiting:
-                    self._ingest_one(db, raw_id, verdict)
-        except sqlite3.Error as error:
-            log.error("ingest waits for the next start: %s", error)
-
-    def _ingest_one(self, db: sqlite3.Connection, raw_id: int, verdict: Verdict | None) -> None:
-        if verdict is None:
-            row = db.execute("SELECT provider, body FROM raw WHERE id = ?", (raw_id,)).fetchone()
-            verdict = judge(row["provider"], row["body"])
-        self._touched += 1
-        db.execute("SAVEPOINT one")
-        try:
-            ingest(db, raw_id, verdict, touched=self._touched, now=self._now())
-        except Exception as error:  # noqa: BLE001 - one strange body must not stop the others
-            db.execute("ROLLBACK TO one")
-            db.execute(
-                "INSERT INTO outcomes (raw_id, status, state, reason, external_id)"
-                " VALUES (?, ?, 'failed', ?, ?)",
-                (
-                    raw_id,
-                    verdict.status,
-                    f"ingest broke: {type(error).__name__}",
-                    verdict.external_id,
-                ),
-            )
-        db.execute("RELEASE one")
-
-    def _tell(self) -> None:
+    def _wrote(self, gone: list[str], fetch: bool) -> None:  # noqa: FBT001 - a callback
+        self._rehosting.discard(gone)
         with self._changed:
             self._changed.notify_all()
             listeners = tuple(self._listeners)
         for listener in listeners:
             listener()
+        if fetch:
+            self._rehosting.wake()
+
+
+def _last_touched(db: sqlite3.Connection) -> int:
+    row = db.execute("SELECT coalesce(max(touched), 0) FROM conversations").fetchone()
+    return int(row[0])
+
+
+def _unfinished(db: sqlite3.Connection) -> list[int]:
+    rows = db.execute(
+        "SELECT id FROM raw LEFT JOIN outcomes ON raw_id = id WHERE raw_id IS NULL ORDER BY id"
+    )
+    return [int(row["id"]) for row in rows]

@@ -8,7 +8,8 @@ from typing import Literal, NoReturn
 
 from pydantic import JsonValue, ValidationError
 
-from zelto_agents.contract import NATIVE_PROVIDERS, PROVIDERS, CallIngest, describe, plain_json
+from zelto_agents.contract import PROVIDERS, CallIngest, describe, plain_json
+from zelto_agents.receiver.native import READERS, NativeFaultError
 
 __all__ = ["DEFAULT_PROVIDER", "State", "Verdict", "judge"]
 
@@ -49,7 +50,7 @@ def judge(provider: str | None, body: bytes) -> Verdict:
         value = _parse(body)
     except (ValueError, RecursionError):
         return _refusal("Invalid JSON")
-    if provider in NATIVE_PROVIDERS:
+    if provider in READERS:
         return _native(provider, value)
     try:
         call = CallIngest.model_validate_json(
@@ -62,11 +63,17 @@ def judge(provider: str | None, body: bytes) -> Verdict:
 
 
 def _native(provider: str, value: JsonValue) -> Verdict:
-    if not isinstance(value, dict):
-        details = [{"path": "", "message": "Input should be an object"}]
+    try:
+        call = READERS[provider](value)
+    except NativeFaultError as fault:
+        details = [{"path": fault.path, "message": str(fault)}]
         return _refusal("Validation failed", details=details)
-    why = f"mapping of native {provider} bodies is not built yet"
-    return Verdict(200, {"received": True}, "ignored", why, provider=provider)
+    except ValidationError as error:
+        return _refusal("Validation failed", details=describe(error))
+    if isinstance(call, str):
+        return Verdict(200, {"received": True}, "ignored", call, provider=provider)
+    external_id = call.call.external_id
+    return Verdict(200, {"received": True}, "received", None, external_id, provider, call)
 
 
 def _refusal(

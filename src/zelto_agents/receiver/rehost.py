@@ -1,0 +1,163 @@
+"""The thread that fetches recordings and keeps them beside the database."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zelto_agents.receiver import recordings
+from zelto_agents.receiver._fetch import FetchError, Limits, Refused, fetch
+from zelto_agents.receiver.recordings import Recording
+
+if TYPE_CHECKING:
+    from zelto_agents.receiver.store import Store
+
+__all__ = ["Limits", "Rehosting"]
+
+log = logging.getLogger(__name__)
+
+_AT_ONCE = 4
+
+
+class Rehosting:
+    """Fetches what is due, a few at once; its thread starts with the first recording.
+
+    Args:
+        store: where recordings are noted; it owns this object.
+        limits: what a fetch may do.
+    """
+
+    def __init__(self, store: Store, limits: Limits) -> None:
+        self._store = store
+        self._limits = limits
+        self.folder = recordings.folder(store.path)
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._busy: dict[str, asyncio.Task[None]] = {}
+
+    def path(self, recording_id: str) -> Path:
+        """The file of a recording."""
+        return self.folder / recording_id
+
+    def wake(self) -> None:
+        """Has it look for what is due; called when there may be something new."""
+        with self._lock:
+            if self._closing:
+                return
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, name="zelto-receiver-recordings", daemon=True
+                )
+                self._thread.start()
+            loop = self._loop
+        if loop is not None:
+            self._tell(loop, self._wake.set)
+
+    def discard(self, ids: list[str]) -> None:
+        """Removes the files of recordings that are not known any more."""
+        for each in ids:
+            with contextlib.suppress(OSError):
+                self.path(each).unlink(missing_ok=True)
+
+    def tidy(self, known: set[str]) -> None:
+        """Removes files that a crash left without a recording."""
+        if self.folder.is_dir():
+            self.discard([file.name for file in self.folder.iterdir() if file.name not in known])
+
+    def close(self) -> None:
+        """Ends the thread at once; what it was fetching is fetched at the next start."""
+        with self._lock:
+            self._closing = True
+            thread, loop = self._thread, self._loop
+        if thread is None:
+            return
+        if loop is not None:
+            self._tell(loop, self._cancel)
+        thread.join()
+
+    def _tell(self, loop: asyncio.AbstractEventLoop, what: Callable[[], object]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(what)
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def _run(self) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            asyncio.run(self._work())
+
+    async def _work(self) -> None:
+        self._task = asyncio.current_task()
+        with self._lock:
+            self._loop = asyncio.get_running_loop()
+            if self._closing:
+                return
+        try:
+            while True:
+                self._wake.clear()
+                self._start_due()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), self._pause())
+        finally:
+            for task in self._busy.values():
+                task.cancel()
+            await asyncio.gather(*self._busy.values(), return_exceptions=True)
+
+    def _start_due(self) -> None:
+        found = self._store.read(recordings.due, self._store.now(), limit=2 * _AT_ONCE)
+        for recording in found:
+            if recording.id not in self._busy and len(self._busy) < _AT_ONCE:
+                self._busy[recording.id] = asyncio.create_task(self._fetch(recording))
+
+    def _pause(self) -> float | None:
+        """Seconds until the next try that waits for its time; None when there is none."""
+        at = self._store.read(recordings.next_due)
+        if at is None or len(self._busy) >= _AT_ONCE:
+            return None
+        left = datetime.fromisoformat(at) - datetime.fromisoformat(self._store.now())
+        # One that is due and yet not started is being fetched: its end wakes us.
+        return left.total_seconds() if left > timedelta() else None
+
+    async def _fetch(self, recording: Recording) -> None:
+        part = self.path(f"{recording.id}.part")
+        try:
+            self.folder.mkdir(mode=0o700, exist_ok=True)
+            content_type, size = await fetch(recording.url, part, self._limits)
+            os.replace(part, self.path(recording.id))  # noqa: PTH105 - both names are clear
+        except FetchError as error:
+            await self._note_failure(recording, str(error), final=isinstance(error, Refused))
+        except OSError as error:
+            why = f"its file could not be written: {error.strerror}"
+            await self._note_failure(recording, why, final=False)
+        except Exception as error:  # noqa: BLE001 - one strange recording must not stop the others
+            why = f"the fetch broke: {type(error).__name__}"
+            log.warning("a recording could not be fetched: %s", type(error).__name__)
+            await self._note_failure(recording, why, final=True)
+        else:
+            await asyncio.wrap_future(self._store.recording_arrived(recording, content_type, size))
+        finally:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            self._busy.pop(recording.id, None)
+            self._wake.set()
+
+    async def _note_failure(self, recording: Recording, why: str, *, final: bool) -> None:
+        backoff = self._limits.backoff
+        again = None
+        if not final and recording.tries < len(backoff):
+            moment = datetime.fromisoformat(self._store.now()).astimezone(UTC)
+            later = moment + timedelta(seconds=backoff[recording.tries])
+            again = later.isoformat(timespec="microseconds")[:-6] + "Z"
+        await asyncio.wrap_future(self._store.recording_failed(recording, why, again))
