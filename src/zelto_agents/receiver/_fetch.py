@@ -80,10 +80,7 @@ async def _follow(url: str, target: Path, limits: Limits) -> tuple[str, int]:
             if response.status_code not in _REDIRECT_STATUSES:
                 return await _save(response, target, limits)
             location = response.headers.get("location", "")
-        try:
-            url = str(httpx.URL(url).join(location))
-        except httpx.InvalidURL:
-            raise Refused("it redirects to what is no address") from None
+        url = str(httpx.URL(url).join(location))
     raise Refused(f"it redirects more than {_REDIRECTS} times")
 
 

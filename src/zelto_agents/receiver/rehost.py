@@ -131,11 +131,8 @@ class Rehosting:
         return left.total_seconds() if left > timedelta() else None
 
     async def _fetch(self, recording: Recording) -> None:
-        part = self.path(f"{recording.id}.part")
         try:
-            self.folder.mkdir(mode=0o700, exist_ok=True)
-            content_type, size = await fetch(recording.url, part, self._limits)
-            os.replace(part, self.path(recording.id))  # noqa: PTH105 - both names are clear
+            content_type, size = await self._download(recording)
         except FetchError as error:
             await self._note_failure(recording, str(error), final=isinstance(error, Refused))
         except OSError as error:
@@ -148,10 +145,19 @@ class Rehosting:
         else:
             await asyncio.wrap_future(self._store.recording_arrived(recording, content_type, size))
         finally:
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
             self._busy.pop(recording.id, None)
             self._wake.set()
+
+    async def _download(self, recording: Recording) -> tuple[str, int]:
+        part = self.path(f"{recording.id}.part")
+        try:
+            self.folder.mkdir(mode=0o700, exist_ok=True)
+            found = await fetch(recording.url, part, self._limits)
+            os.replace(part, self.path(recording.id))  # noqa: PTH105 - both names are clear
+            return found
+        finally:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
 
     async def _note_failure(self, recording: Recording, why: str, *, final: bool) -> None:
         backoff = self._limits.backoff
