@@ -70,6 +70,8 @@ class Delivery:
 
     def _reset(self) -> None:
         self._pid = os.getpid()
+        self._round: asyncio.Future[None]
+        self._tick: asyncio.TimerHandle | None = None
         self._items: deque[Item] = deque()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -200,10 +202,11 @@ class Delivery:
             self._start()
 
     async def _main(self) -> None:
-        self._woken, self._urgent = anyio.Event(), anyio.Event()
-        self._loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
+        self._round, self._tick = loop.create_future(), None
+        self._loop = loop
         # asyncio's own executor is joined at the end of the process, however slow the resolver is.
-        self._loop.getaddrinfo = _getaddrinfo  # type: ignore[method-assign]
+        loop.getaddrinfo = _getaddrinfo  # type: ignore[method-assign]
         work = Work(self._settings, self._outbox, self.hosts, self._trouble, self._hurry)
         try:
             async with anyio.create_task_group() as group:
@@ -215,8 +218,9 @@ class Delivery:
                 await work.aclose()
 
     async def _serve(self, work: Work) -> None:
+        loop = asyncio.get_running_loop()
         while True:
-            self._woken, self._urgent = anyio.Event(), anyio.Event()
+            self._round = loop.create_future()
             # Before the queue is emptied: what comes after this wakes us again.
             self._signalled = self._hurried = False
             while self._items:
@@ -224,17 +228,19 @@ class Delivery:
             work.commit()
             if self._stopping:
                 return
-            with anyio.move_on_after(work.keep_house()):
-                await self._woken.wait()
-                with anyio.move_on_after(TICK):
-                    await self._urgent.wait()
+            house = loop.call_later(max(0.0, work.keep_house()), self._hurry)
+            await self._round
+            house.cancel()
+            if self._tick is not None:
+                self._tick.cancel()
 
     def _wake(self) -> None:
-        self._woken.set()
+        # No task wakes for this: that alone costs as much as what it would do.
+        self._tick = asyncio.get_running_loop().call_later(TICK, self._hurry)
 
     def _hurry(self) -> None:
-        self._urgent.set()
-        self._woken.set()
+        if not self._round.done():
+            self._round.set_result(None)
 
 
 async def _getaddrinfo(*args: Any, **kwargs: Any) -> Any:

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 
 import anyio
 
@@ -75,6 +75,11 @@ class Drainer:
         """Whether there is a key and a usable base URL."""
         return self._settings.api_key is not None and bool(self._settings.base_url)
 
+    @property
+    def flying(self) -> Set[str]:
+        """The ids of what is claimed here and not answered yet."""
+        return self._flying.keys()
+
     async def warm_up(self) -> None:
         """Import and make the HTTP client before the first call needs it."""
         if self.can_send:
@@ -116,12 +121,15 @@ class Drainer:
         Args:
             on_progress: called after each attempt.
         """
+        over = not self._claimed and not self._claim_more()
 
         async def worker() -> None:
-            while True:
+            nonlocal over
+            while not over:
                 async with self._limit:
                     claim = self._next_claim()
                     if claim is None:
+                        over = True
                         return
                     verdict = await self._attempt(claim)
                 if verdict is not None and verdict.away:
@@ -131,6 +139,8 @@ class Drainer:
                     self._note()
                 on_progress()
 
+        if over:
+            return
         try:
             async with anyio.create_task_group() as group:
                 for _ in range(CONCURRENCY):
@@ -142,10 +152,14 @@ class Drainer:
     def _next_claim(self) -> Claim | None:
         if not self._claimed:
             self._note()
-            for claim in self._claim(BATCH, None):
-                self._claimed.append(claim)
-                self._flying[claim.external_id] = anyio.Event()
+            self._claim_more()
         return self._claimed.popleft() if self._claimed else None
+
+    def _claim_more(self) -> bool:
+        for claim in self._claim(BATCH, None):
+            self._claimed.append(claim)
+            self._flying[claim.external_id] = anyio.Event()
+        return bool(self._claimed)
 
     def _claim(self, limit: int, external_id: str | None) -> list[Claim]:
         if not self.can_send:

@@ -29,7 +29,7 @@ __all__ = ["Work"]
 logger = logging.getLogger("zelto_agents")
 
 FACTS_OF_A_CALL = 100_000
-SWEEP_EVERY = 5.0
+SWEEP_EVERY = 10.0
 FIRST_SWEEP = 1.0
 BREATH = 0.1
 UNSENT_NOTED = 10_000
@@ -234,9 +234,11 @@ class Work:
                 self._unsent.pop(claim.external_id, None)
             elif verdict.action == "dead":
                 self._buried.add(claim.external_id)
+        self._answer_flushes()
 
     def _answer_flushes(self) -> None:
-        if self._flushes and not self._sending:
+        under_way = self._sending or not self._unsent.keys().isdisjoint(self._drainer.flying)
+        if self._flushes and not under_way:
             for done in self._flushes:
                 # Whoever waited may have given up in this very moment.
                 with contextlib.suppress(InvalidStateError):
@@ -274,6 +276,7 @@ class Work:
                         self._sweep_in(max(self._house.due_in(SWEEP_EVERY), BREATH))
         finally:
             self._sweeping = False
+            self._answer_flushes()
             self._wake()
 
     def _sweep_in(self, seconds: float) -> None:

@@ -6,7 +6,6 @@ import operator
 import sys
 
 from pipecat.frames import frames
-from pipecat.observers.base_observer import FramePushed
 from pipecat.processors.audio.audio_buffer_processor import AudioBufferProcessor
 
 from harming import functions_of, plugin_modules
@@ -19,8 +18,7 @@ OURS = functions_of(*plugin_modules("pipecat_zelto"))
 # file, which Pipecat guards.
 GUARDS = {
     *(f"_processor.ZeltoProcessor.{name}" for name in ("__init__", "setup", "process_frame")),
-    *(f"_observer.FrameObserver.{name}" for name in ("__init__", "on_push_frame", "cleanup")),
-    *(f"_observer.ZeltoObserver.{name}" for name in ("__init__", "on_push_frame")),
+    *(f"_observer.ZeltoObserver.{name}" for name in ("__init__", "on_push_frame", "cleanup")),
     "_collector.Collector.__init__",
     "_log._ToLoguru.emit",
     *(name for name in OURS if name.startswith("setup.")),
@@ -42,7 +40,6 @@ UNKNOWN = {
         "_watch.PipelineWatch._on_recording": (
             "on_recording_started" in AudioBufferProcessor()._event_handlers
         ),
-        "_watch.PipelineWatch._seen_before": not hasattr(FramePushed, "first_push"),
     }.items()
     if not known
 }

@@ -333,7 +333,7 @@ INSERT INTO journal (call, holder, base_url, external_id, created_at, written_at
 VALUES (:call, :holder, :base_url, :external_id, :now, :now, :size)
 """
 JOURNAL_ID = "SELECT id FROM journal WHERE call = :call"
-FACT = "INSERT INTO fact (journal_id, number, body) VALUES (:id, :number, :body)"
+FACTS_WRITTEN = "INSERT INTO fact (journal_id, number, body) VALUES (:id, :number, :body)"
 
 LEAVE = (
     "UPDATE gate SET leader = '', leader_until = 0 WHERE leader = :id",

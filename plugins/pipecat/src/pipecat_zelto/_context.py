@@ -18,6 +18,8 @@ __all__ = ["ContextWatch"]
 
 # Seconds that the aggregator may take to say that a message in its context was spoken.
 SETTLING = 0.25
+# Messages of the context that are kept to know again.
+REMEMBERED = 50
 # How Pipecat tells the model of a tool that ran beside the talk (async_tool_messages.py).
 _ASYNC_TOOL = '{"type": "async_tool"'
 _ROLES: dict[str, Role] = {"user": "user", "developer": "system", "system": "system"}
@@ -49,7 +51,7 @@ class ContextWatch:
 
     def know_context(self, context: Any) -> None:
         """The conversation's context; what is in it before the call was said in no turn of it."""
-        self._context, self._known = context, list(context.get_messages())
+        self._context, self._known = context, list(context.get_messages())[-REMEMBERED:]
 
     def spoken(self, text: str) -> None:
         """The caller said this, which the context has as well."""
@@ -79,7 +81,7 @@ class ContextWatch:
             prompt = number == 0 and role == "system"
             if role in _ROLES and text and not text.startswith(_ASYNC_TOOL) and not prompt:
                 self._fresh.append((at, role, text))
-        self._known = messages
+        self._known = messages[-REMEMBERED:]
         return messages
 
     def settle(self, at: float) -> None:

@@ -12,40 +12,35 @@ from zelto_agents.guard import guarded
 from ._collector import CallOptions, Collector
 from ._watch import PipelineWatch
 
-__all__ = ["FrameObserver", "ZeltoObserver"]
+__all__ = ["ZeltoObserver", "see"]
 
 
-class FrameObserver(BaseObserver):
-    """Gives frames to a watch, and ends its call with the pipeline.
+def see(observer: Any, watch: PipelineWatch) -> None:
+    """Give a watch every frame that a pipeline's observer is told of, and end its call with it.
+
+    Not as one of its observers: those are told of each processing of a frame as well, sound
+    included, and each time a task wakes for it, which costs more than all that is done here.
 
     Args:
+        observer: The pipeline's own, which all of its processors tell of what they do.
         watch: Where the frames go.
     """
+    tell, end = observer.on_push_frame, observer.cleanup
 
-    def __init__(self, watch: PipelineWatch | None = None) -> None:
+    async def on_push_frame(data: FramePushed) -> None:
+        await tell(data)
+        watch.frame(data)
+
+    async def cleanup() -> None:
         try:
-            super().__init__(observe_every_push=False)
-        except TypeError:  # before 1.12
-            super().__init__()
-        self._zelto_watch = watch
+            await end()
+        finally:
+            watch.finish()
 
-    async def on_push_frame(self, data: FramePushed) -> None:
-        """Take in a frame. Pipecat loses frames of an observer that suspends, or raises."""
-        self._zelto_take(data)
-
-    @guarded
-    def _zelto_take(self, data: FramePushed) -> None:
-        if self._zelto_watch is not None:
-            self._zelto_watch.frame(data)
-
-    async def cleanup(self) -> None:
-        """End the call; the pipeline is over."""
-        await super().cleanup()  # type: ignore[no-untyped-call]
-        if self._zelto_watch is not None:
-            self._zelto_watch.finish()
+    observer.on_push_frame, observer.cleanup = on_push_frame, cleanup
 
 
-class ZeltoObserver(FrameObserver):
+class ZeltoObserver(BaseObserver):
     """Collects the call of the pipeline that it observes, and sends it to Zelto at the end.
 
     For ``PipelineWorker(observers=[ZeltoObserver(agent_id="support")])``. In a pipeline with a
@@ -60,9 +55,13 @@ class ZeltoObserver(FrameObserver):
     """
 
     def __init__(self, runner_args: Any = None, **options: Unpack[CallOptions]) -> None:
-        super().__init__()
+        try:
+            super().__init__(observe_every_push=False)
+        except TypeError:  # before 1.12
+            super().__init__()
         self._zelto_collector = Collector(runner_args, **options)
         self._zelto_worker: Any = None
+        self._zelto_watch: PipelineWatch | None = None
 
     @property
     def call(self) -> Call:
@@ -74,13 +73,20 @@ class ZeltoObserver(FrameObserver):
         self.call.recording(url)
 
     async def on_push_frame(self, data: FramePushed) -> None:
-        """Take in a frame; the first one tells which pipeline it is."""
-        self._zelto_meet(data)
-        await super().on_push_frame(data)
+        """Take in a frame. Pipecat loses frames of an observer that suspends, or raises."""
+        self._zelto_take(data)
 
     @guarded
-    def _zelto_meet(self, data: FramePushed) -> None:
+    def _zelto_take(self, data: FramePushed) -> None:
         worker = data.source.pipeline_worker
-        if worker is not self._zelto_worker:
+        if worker is not self._zelto_worker:  # the first one tells which pipeline it is
             self._zelto_worker = worker
             self._zelto_watch = self._zelto_collector.follow(worker, data.source.get_clock())
+        if self._zelto_watch is not None:
+            self._zelto_watch.frame(data)
+
+    async def cleanup(self) -> None:
+        """End the call; the pipeline is over."""
+        await super().cleanup()  # type: ignore[no-untyped-call]
+        if self._zelto_watch is not None:
+            self._zelto_watch.finish()

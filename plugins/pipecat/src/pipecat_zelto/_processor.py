@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
-from pipecat.frames.frames import Frame
+from pipecat.frames.frames import AudioRawFrame, Frame
 from pipecat.processors.frame_processor import (
     FrameDirection,
     FrameProcessor,
@@ -15,7 +15,7 @@ from zelto_agents import Call
 from zelto_agents.guard import guarded
 
 from ._collector import CallOptions, Collector
-from ._observer import FrameObserver
+from ._observer import see
 
 __all__ = ["ZeltoProcessor"]
 
@@ -82,10 +82,11 @@ class ZeltoProcessor(FrameProcessor):
             return
         if self._zelto_collector.usage_metrics:
             setup.enable_usage_metrics = True  # since 1.8 read from here, before from the worker
-        observers: Any = setup.observer
-        observers.add_observer(FrameObserver(watch))
+        see(setup.observer, watch)
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Pass the frame on."""
-        await super().process_frame(frame, direction)
+        # Of sound there is nothing to process, but each observer would be woken to be told so.
+        if not isinstance(frame, AudioRawFrame):
+            await super().process_frame(frame, direction)
         await self.push_frame(frame, direction)

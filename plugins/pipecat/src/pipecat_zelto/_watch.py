@@ -135,6 +135,7 @@ class PipelineWatch:
             self._usage.know(processor)
             self._context.know_model(processor, time.time())
 
+    @guarded
     def frame(self, data: Any) -> None:
         """Take in one push of a frame; never suspends, never raises."""
         frame = data.frame
@@ -152,16 +153,13 @@ class PipelineWatch:
                 return name, self._handlers[name]
         return None
 
-    @guarded
     def _frame(self, data: Any, frame: Any, name: str, handler: Handler) -> None:
         # Of a frame that is sent both ways, the copy that goes down counts.
         if frame.broadcast_sibling_id is not None and data.direction != FrameDirection.DOWNSTREAM:
             return
-        if not getattr(data, "first_push", True):
-            return
         if name == "TTSAudioRawFrame" and isinstance(data.source, BaseOutputTransport):
             return  # cut into new frames, to be played
-        if not hasattr(data, "first_push") and self._seen_before(frame.id):
+        if self._seen_before(frame.id):
             return
         at = self._zero + data.timestamp / 1e9
         self._voice = self._voice or name in _VOICE
@@ -170,7 +168,7 @@ class PipelineWatch:
         self._context.settle(at)
 
     def _seen_before(self, number: int) -> bool:
-        """Before 1.12 every push of a frame is told of."""
+        """A frame is told of wherever it is pushed."""
         if number in self._seen:
             return True
         self._seen[number] = None
