@@ -133,10 +133,12 @@ def chat(number: int, started: datetime) -> Body:
     }
 
 
-_NAMES = (
-    "Priya Nair,Tom Ashworth,Lena Fischer,Ray Okafor,Sofia Marino,Greta Holm,Will Chen,Aoife Byrne,"
-    "Marcus Webb,Hana Suzuki,Dee Laurent,Nils Berg,Carla Reyes,Ivan Petrov,Ruth Abara,Theo Klein"
-).split(",")
+_NAMES = [
+    *("Priya Nair", "Tom Ashworth", "Lena Fischer", "Ray Okafor", "Sofia Marino", "Greta Holm"),
+    *("Will Chen", "Aoife Byrne", "Marcus Webb", "Hana Suzuki", "Dee Laurent", "Nils Berg"),
+    *("Carla Reyes", "Ivan Petrov", "Ruth Abara", "Theo Klein"),
+]
+_AGENTS = {"livekit": ("parcels", "Harbour Parcels"), "zelto": ("dental", "Dental desk")}
 _ENDINGS = ["customer-ended-call"] * 7 + ["agent-ended-call"] * 3 + ["silence-timed-out"]
 _VERSIONS = [("2026.10.9", 74.0, 0.094), ("2026.11.1", 66.0, 0.088), ("2026.11.3", 52.0, 0.079)]
 
@@ -149,7 +151,9 @@ def many(count: int, now: datetime, *, seed: int = 7) -> list[tuple[str, Body]]:
         started = now - timedelta(minutes=7 * (count - number))
         version, seconds, cost = _VERSIONS[min(2, 3 * number // count)]
         provider = chance.choice(["livekit", "livekit", "zelto"])
-        agent = ("parcels", "Harbour Parcels") if provider == "livekit" else ("dental", "Dental desk")
+        agent = (
+            ("parcels", "Harbour Parcels") if provider == "livekit" else ("dental", "Dental desk")
+        )
         length = round(chance.lognormvariate(math.log(seconds), 0.5), 1)
         turns = [
             _turn("assistant", "Good morning, what can I do for you?", 0.4, 2.6),
@@ -178,26 +182,32 @@ def many(count: int, now: datetime, *, seed: int = 7) -> list[tuple[str, Body]]:
 PROBLEMS: list[tuple[str, bytes]] = [
     (
         "zelto",
-        json.dumps({
-            "call": {"externalId": "dial-2210", "endedReason": "customer-did-not-answer"},
-            "agent": {"externalId": "dental", "name": "Dental desk"},
-        }).encode(),
+        json.dumps(
+            {
+                "call": {"externalId": "dial-2210", "endedReason": "customer-did-not-answer"},
+                "agent": {"externalId": "dental", "name": "Dental desk"},
+            }
+        ).encode(),
     ),
     (
         "livekit",
-        json.dumps({
-            "call": {"externalId": "AJ_negative", "durationSeconds": -4, "cost": "0.02"},
-            "agent": {"name": "Harbour Parcels"},
-            "transcript": {"turns": [{"role": "caller", "content": "Hello?"}]},
-        }).encode(),
+        json.dumps(
+            {
+                "call": {"externalId": "AJ_negative", "durationSeconds": -4, "cost": "0.02"},
+                "agent": {"name": "Harbour Parcels"},
+                "transcript": {"turns": [{"role": "caller", "content": "Hello?"}]},
+            }
+        ).encode(),
     ),
     (
         "zelto",
-        json.dumps({
-            "call": {"externalId": "conv-9917"},
-            "agentId": "0b9e7a52-6f0e-4a7c-9a53-2f4f1f6f0d11",
-            "transcript": {"turns": [{"role": "user", "content": "Is anybody there?"}]},
-        }).encode(),
+        json.dumps(
+            {
+                "call": {"externalId": "conv-9917"},
+                "agentId": "0b9e7a52-6f0e-4a7c-9a53-2f4f1f6f0d11",
+                "transcript": {"turns": [{"role": "user", "content": "Is anybody there?"}]},
+            }
+        ).encode(),
     ),
     ("livekit", b'{"call": {"externalId": "AJ_cut", "cost": NaN'),
 ]

@@ -1,16 +1,24 @@
 from __future__ import annotations
 
+import http.server
+import io
 import json
+import math
 import shutil
+import struct
+import threading
+import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from zelto_agents.receiver import RunningReceiver, run_in_thread
+from zelto_agents.receiver import RunningReceiver
+from zelto_agents.receiver.rehost import Limits
 
 CHROMIUM = "/usr/bin/chromium"
 QUIET = [
@@ -23,7 +31,7 @@ QUIET = [
 ]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     path = CHROMIUM if Path(CHROMIUM).exists() else shutil.which("chromium")
     if path is None:
@@ -36,13 +44,14 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def receiver() -> Iterator[RunningReceiver]:
-    with run_in_thread() as running:
+    # Recordings come from a server on this machine.
+    with RunningReceiver(limits=Limits(allow_private=True)) as running:
         yield running
 
 
 @pytest.fixture
 def complaints() -> list[str]:
-    """What the console and the content policy complained about; must be empty in the end."""
+    """What the console and the content policy complained about: every page checks its own."""
     return []
 
 
@@ -74,3 +83,75 @@ def send(receiver: RunningReceiver) -> Iterator[Callable[..., httpx.Response]]:
             return answer
 
         yield _send
+
+
+def wav(seconds: float, rate: int = 8000) -> bytes:
+    """A tone of this length."""
+    tone = (int(9000 * math.sin(step / 4)) for step in range(int(seconds * rate)))
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setparams((1, 2, rate, 0, "NONE", ""))
+        file.writeframes(b"".join(struct.pack("<h", each) for each in tone))
+    return out.getvalue()
+
+
+class Sounds:
+    """A server of recordings: ``files`` by path; what is not there is refused with ``missing``."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.missing = 403
+        sounds = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                content = sounds.files.get(self.path)
+                self.send_response(sounds.missing if content is None else 200)
+                self.send_header("Content-Type", "audio/wav")
+                self.send_header("Content-Length", str(len(content or b"")))
+                self.end_headers()
+                self.wfile.write(content or b"")
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def sounds() -> Iterator[Sounds]:
+    server = Sounds()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def accessible() -> Callable[[Page], None]:
+    """Fails with what axe-core finds on the page as it is."""
+    axe = Axe()
+
+    def check(page: Page) -> None:
+        found = axe.run(page).response["violations"]
+        told = [(each["id"], [node["html"][:200] for node in each["nodes"][:4]]) for each in found]
+        assert told == []
+
+    return check
+
+
+@pytest.fixture
+def open_call(page: Page, receiver: RunningReceiver) -> Callable[..., None]:
+    """Opens the conversation of an external id, the newest without one."""
+
+    def _open(external_id: str | None = None, query: str = "") -> None:
+        found = receiver.conversations()
+        named = [each for each in found if external_id in (None, each["externalId"])]
+        page.goto(f"{receiver.url}/#/c/{named[0]['id']}{query}")
+        page.locator(".heading").first.wait_for()
+
+    return _open

@@ -11,7 +11,8 @@ from zelto_agents.receiver import run_in_thread
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "img-src 'self' data:; media-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
 )
 PATHS = ["/", "/page/page.js", "/page/page.css", "/page/conversations", "/page/problems"]
 

@@ -89,16 +89,28 @@ def condition(text: str) -> tuple[str, list[Any]]:
 def first_match(
     text: str, turns: list[dict[str, Any]], *, around: int = 40
 ) -> dict[str, Any] | None:
-    """The first turn with a word of the query, and the words around it."""
+    """The first turn with a word of the query, spoken before tools, and what is around it."""
+    order = sorted(enumerate(turns), key=lambda pair: pair[1]["role"] == "tool")
     for word in words(text):
-        for index, turn in enumerate(turns):
+        for index, turn in order:
             content = str(turn["content"])
             at = content.lower().find(word)
             if at >= 0:
-                start, end = max(at - around, 0), at + len(word) + around
-                before, after = "…" * (start > 0), "…" * (end < len(content))
-                return {"index": index, "text": f"{before}{content[start:end].strip()}{after}"}
+                return {"index": index, "text": _around(content, at, at + len(word), around)}
     return None
+
+
+def _around(content: str, start: int, end: int, around: int) -> str:
+    """A stretch of a text and what is beside it, cut between words."""
+    first = max(start - around, 0)
+    if first > 0:
+        space = content.find(" ", first, start)
+        first = space + 1 if space >= 0 else first
+    last = min(end + around, len(content))
+    if last < len(content):
+        space = content.rfind(" ", end, last)
+        last = space if space >= 0 else last
+    return "…" * (first > 0) + content[first:last].strip() + "…" * (last < len(content))
 
 
 def _quoted(word: str) -> str:

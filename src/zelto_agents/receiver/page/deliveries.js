@@ -1,6 +1,6 @@
 // The deliveries of one call: what came when, what changed, and the request as it was.
 
-import { get, post } from "/page/api.js";
+import { get, outcome, upload } from "/page/api.js";
 import { button, chip, copyButton, h, note, pairs, tell } from "/page/dom.js";
 import { changes } from "/page/diff.js";
 import { dateTime, later, plural, size } from "/page/format.js";
@@ -66,15 +66,10 @@ export function request({ delivery, body }, again) {
   const whole = async () => (isCut ? (await fetch(`/page/deliveries/${delivery.id}/body`)).text() : body);
   const resend = button("Send again", async () => {
     resend.disabled = true;
-    try {
-      const answer = await post(`/page/deliveries/${delivery.id}/resend`);
-      tell(`Sent again: ${answer.status}`);
-      resend.textContent = `Sent: ${answer.status}`;
-      await again?.(answer);
-    } catch (fault) {
-      tell(fault.message);
-      resend.textContent = fault.message;
-    }
+    const sent = await upload(`/page/deliveries/${delivery.id}/resend`);
+    tell(`Sent again: ${outcome(sent)}`);
+    resend.textContent = `Sent, ${outcome(sent)}`;
+    await again?.();
     resend.disabled = false;
   });
   return h("div", { class: "request" },

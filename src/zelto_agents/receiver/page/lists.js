@@ -14,6 +14,8 @@ export const STATES = {
   recording: ["recording failed", "warm"],
 };
 
+export const GRAVE = ["failed", "rejected", "recording", "unconnected", "ignored"];
+
 export function stateChip(state) {
   const [name, tone] = STATES[state] ?? [state, ""];
   return chip(name, tone);

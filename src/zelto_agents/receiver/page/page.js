@@ -125,7 +125,10 @@ function drawIdle(moved) {
   const already = $("main").querySelector(".welcome");
   if (empty && already) return;
   const text = { conversations: "Choose a conversation.", problems: "Choose a delivery to see why no conversation came of it.", log: "Choose a delivery to see it as it came." };
-  $("main").replaceChildren(empty ? welcome() : note(text[route.view]));
+  const shape = { conversations: "chat", problems: "alert", log: "log" }[route.view];
+  const idle = () => h("div", { class: "idle" }, icon(shape), h("p", {}, text[route.view]),
+    h("p", {}, h("kbd", {}, "j"), " ", h("kbd", {}, "k"), " walk through the list, ", h("kbd", {}, "?"), " shows all keys"));
+  $("main").replaceChildren(empty ? welcome() : idle());
   if (moved) $("main").scrollTop = 0;
 }
 

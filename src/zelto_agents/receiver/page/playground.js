@@ -1,6 +1,6 @@
 // A body of your own, held against the contract while you type, and sent without a key.
 
-import { post } from "/page/api.js";
+import { outcome, post, upload } from "/page/api.js";
 import { button, chip, copyButton, h, icon, tell } from "/page/dom.js";
 import { curl } from "/page/deliveries.js";
 import { size } from "/page/format.js";
@@ -116,15 +116,9 @@ function find(text, path) {
 }
 
 async function send(card) {
-  try {
-    const answer = await post("/page/send", draft);
-    tell(`Sent: ${answer.status}`);
-    const done = h("p", { class: `sent ${answer.status < 300 ? "good" : "bad"}` }, `Sent, and answered ${answer.status}. `,
-      answer.delivery ? h("a", { href: href("log", answer.delivery) }, `Delivery #${answer.delivery}`) : null);
-    card.querySelector(".sent")?.remove();
-    card.append(done);
-  } catch (fault) {
-    tell(fault.message);
-    card.append(h("p", { class: "sent bad" }, fault.message));
-  }
+  const sent = await upload("/page/send", draft.body, draft.provider);
+  tell(`Sent, ${outcome(sent)}`);
+  card.querySelector(".sent")?.remove();
+  card.append(h("p", { class: `sent ${sent.status === 200 ? "good" : "bad"}` }, `Sent, ${outcome(sent)}. `,
+    h("a", { href: href("log") }, "See the log")));
 }

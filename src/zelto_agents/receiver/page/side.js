@@ -3,23 +3,25 @@
 import { get } from "/page/api.js";
 import { $, button, h, note } from "/page/dom.js";
 import { day } from "/page/format.js";
-import { conversationRow, logRow, problemRow } from "/page/lists.js";
+import { conversationRow, GRAVE, logRow, problemRow, STATES } from "/page/lists.js";
 import { filters } from "/page/route.js";
 
 const KINDS = {
   conversations: {
-    title: "Conversations", row: conversationRow, when: (item) => item.createdAt, id: (item) => item.id, cursor: (item) => item.seq,
+    title: "Conversations", row: conversationRow, group: (item) => day(item.createdAt), id: (item) => item.id, cursor: (item) => item.seq,
     none: "None yet.", nothing: "No conversation is like that.",
   },
   problems: {
-    title: "Problems", row: problemRow, when: (item) => item.receivedAt, id: (item) => String(item.key ?? item.id), cursor: (item) => item.id,
+    title: "Problems", row: problemRow, group: (item) => capital(STATES[item.state]?.[0] ?? item.state), order: (item) => GRAVE.indexOf(item.state), id: (item) => String(item.key ?? item.id), cursor: (item) => item.id,
     none: "Every delivery became a conversation.",
   },
   log: {
-    title: "Raw log", row: logRow, when: (item) => item.receivedAt, id: (item) => String(item.id), cursor: (item) => item.id,
+    title: "Raw log", row: logRow, group: (item) => day(item.receivedAt), id: (item) => String(item.id), cursor: (item) => item.id,
     none: "Nothing was received yet.", nothing: "Nothing in the log is like that.",
   },
 };
+
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
 export class Side {
   constructor() {
@@ -57,14 +59,15 @@ export class Side {
     this.groups = [];
     this.list.replaceChildren();
     if (!data.length) this.list.append(note(this.filtered ? this.kind.nothing : this.kind.none));
-    this.#append(data, more);
+    const { order } = this.kind;
+    this.#append(order ? data.toSorted((one, other) => order(one) - order(other)) : data, more);
     this.list.scrollTop = top;
   }
 
   #append(items, more) {
     this.moreButton?.remove();
     for (const item of items) {
-      const name = day(this.kind.when(item));
+      const name = this.kind.group(item);
       let group = this.groups.at(-1);
       if (group?.name !== name) {
         group = this.#group(name);
@@ -119,7 +122,7 @@ export class Side {
 
   #prepend(item) {
     this.list.querySelector(".note")?.remove();
-    const name = day(this.kind.when(item));
+    const name = this.kind.group(item);
     if (this.groups[0]?.name !== name) {
       const group = this.#group(name);
       this.groups.unshift(group);

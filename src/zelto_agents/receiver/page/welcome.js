@@ -1,6 +1,6 @@
 // The empty page: how to get the first conversation here.
 
-import { post } from "/page/api.js";
+import { outcome, upload } from "/page/api.js";
 import { button, copyButton, h, tell } from "/page/dom.js";
 import { VOICE } from "/page/samples.js";
 
@@ -27,8 +27,8 @@ with zelto.call("conv-42", agent_id="support") as call:
 export function welcome() {
   const sample = button("Send a sample call", async () => {
     const call = { ...VOICE.call, startedAt: new Date(Date.now() - 30_000).toISOString() };
-    await post("/page/send", { provider: "livekit", body: JSON.stringify({ ...VOICE, call }) });
-    tell("The sample was sent");
+    const sent = await upload("/page/send", JSON.stringify({ ...VOICE, call }), "livekit");
+    tell(`The sample was sent, ${outcome(sent)}`);
   }, { class: "primary" });
   return h("div", { class: "welcome" },
     h("h2", { tabindex: "-1" }, "Waiting for the first conversation"),
