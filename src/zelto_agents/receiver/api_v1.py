@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +16,7 @@ __all__ = ["router"]
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
+_BEFORE = "before-"
 
 Item = dict[str, Any]
 
@@ -97,18 +96,14 @@ def _limit(text: str | None) -> int:
 
 
 def _cursor(seq: int) -> str:
-    return base64.urlsafe_b64encode(f"before:{seq}".encode()).decode().rstrip("=")
+    return f"{_BEFORE}{seq}"
 
 
 def _place(cursor: str | None) -> int | None:
     if cursor is None:
         return None
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-    except (binascii.Error, ValueError):
-        text = ""
-    name, _, seq = text.partition(":")
-    if name != "before" or not (seq.isascii() and seq.isdecimal() and len(seq) < 19):
+    seq = cursor.removeprefix(_BEFORE)
+    if seq == cursor or not (seq.isascii() and seq.isdecimal() and len(seq) < 19):
         raise _BadParameterError("cursor", "must be a nextCursor from an earlier answer")
     return int(seq)
 

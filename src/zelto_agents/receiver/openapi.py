@@ -140,6 +140,15 @@ def _ready() -> Spec:
 
 
 def _list(what: str, schema: str) -> Spec:
+    page = _answer("One page.", schema)
+    if what == "conversations":
+        page["links"] = {
+            what: {
+                "operationId": f"read_{what}",
+                "parameters": {"conversationId": "$response.body#/data/0/id"},
+            }
+            for what in ("conversation", "transcript")
+        }
     return {
         "operationId": f"list_{what}",
         "summary": f"The {what} of the key's organisation, newest first",
@@ -155,12 +164,11 @@ def _list(what: str, schema: str) -> Spec:
                 "name": "cursor",
                 "in": "query",
                 "description": "A `nextCursor` of an earlier answer, as it was.",
-                # "before:" and a place, in base64 without its padding.
-                "schema": {"type": "string", "pattern": "^YmVmb3JlOj[A-Za-z0-9_-]+$"},
+                "schema": {"type": "string", "pattern": "^before-[0-9]{1,18}$"},
             },
         ],
         "responses": {
-            "200": _answer("One page.", schema),
+            "200": page,
             "400": _answer("A parameter is not valid.", "ValidationFailed"),
             "401": _unauthorized(),
             "503": _answer("The database does not answer.", "Error"),
