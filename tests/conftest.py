@@ -11,10 +11,11 @@ import pytest
 import virtual_time  # noqa: F401 - before anything imports livekit-agents
 from outboxes import OpenOutbox, open_store
 from postgres_server import APT, PostgresServer, find_binaries
-from zelto_agents._delivery import Delivery
 from zelto_agents.outbox import Outbox
 from zelto_agents.receiver import RunningReceiver, run_in_thread
 from zelto_agents.settings import Settings
+
+pytest_plugins = ["zelto_agents.testing"]
 
 
 @pytest.fixture
@@ -80,10 +81,10 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 @pytest.fixture(autouse=True)
 def deliveries_end_with_their_test() -> Iterator[None]:
     """What is told after a client was closed starts its thread again; the next test is not its."""
-    before = set(Delivery._running)
-    yield
-    for delivery in Delivery._running - before:
-        delivery.close(0.0)
+    from zelto_agents.testing import deliveries_ended
+
+    with deliveries_ended():
+        yield
 
 
 @pytest.fixture

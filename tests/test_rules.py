@@ -33,7 +33,7 @@ ORDER = [
     {"__init__"},
     {"samples"},
     {"verify"},
-    {"cli"},
+    {"testing", "cli"},
 ]
 
 
@@ -62,7 +62,7 @@ def test_imports_go_one_way(path: Path):
     for name in imports(path):
         parts = name.split(".")
         if parts[0] == "zelto_agents" and len(parts) > 1 and parts[1] in modules - {own}:
-            if own == "cli" and parts[1] == "receiver":
+            if own in ("cli", "testing") and parts[1] == "receiver":
                 continue
             assert place(parts[1]) <= place(own), f"{own} imports {name}"
 
@@ -132,6 +132,7 @@ def modules_after(statement: str) -> set[str]:
 def test_importing_the_package_pulls_neither_receiver_nor_framework_nor_http():
     loaded = modules_after("import zelto_agents")
     heavy = {"livekit", "pipecat", "fastapi", "starlette", "uvicorn", "httpx", "typer", "rich"}
+    heavy |= {"pytest", "zelto_agents.testing", "zelto_agents.verify"}
     assert not loaded & heavy
     assert not {
         name for name in loaded if name.startswith(("zelto_agents.receiver", "zelto_agents.cli."))

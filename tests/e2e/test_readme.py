@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipecat_zelto._collector import CallOptions
-from zelto_agents.receiver import RunningReceiver
+from zelto_agents.testing import ZeltoReceiver
 
 ROOT = Path(__file__).parents[2]
 READMES = ("README.md", "plugins/livekit/README.md", "plugins/pipecat/README.md")
@@ -42,15 +41,8 @@ def test_the_options_of_the_pipecat_readme_are_all_that_there_are():
 
 
 @pytest.mark.parametrize(("path", "block"), BLOCKS, ids=[path for path, _ in BLOCKS])
-def test_a_snippet_delivers_its_call(
-    path: str, block: str, receiver: RunningReceiver, tmp_path: Path
-):
-    environment = os.environ | {
-        "ZELTO_API_KEY": receiver.key or "",
-        "ZELTO_BASE_URL": receiver.url,
-        "ZELTO_OUTBOX": str(tmp_path / "outbox"),
-    }
-    subprocess.run([sys.executable, "-c", block], env=environment, check=True, timeout=60)
+def test_a_snippet_delivers_its_call(path: str, block: str, zelto_receiver: ZeltoReceiver):
+    subprocess.run([sys.executable, "-c", block], check=True, timeout=60)
     (external_id,) = re.findall(r'\.call\("([^"]+)"', block)
-    turns = receiver.wait_for(external_id)["turns"]
+    turns = zelto_receiver.wait_for_call(external_id)["turns"]
     assert [turn["content"] for turn in turns] == re.findall(r'\.turn\("\w+", "([^"]+)"', block)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from verify.mutations import MUTATIONS, Mutation
-from zelto_agents.receiver import RunningReceiver
-from zelto_agents.receiver.rehost import Limits
+from zelto_agents.receiver import Limits, RunningReceiver
 from zelto_agents.verify import Target, all_checks, run
 
 

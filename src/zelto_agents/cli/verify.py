@@ -101,8 +101,7 @@ def _own() -> Iterator[Target]:
     from zelto_agents.verify import Target
 
     try:
-        from zelto_agents.receiver import RunningReceiver
-        from zelto_agents.receiver.rehost import Limits
+        from zelto_agents.receiver import Limits, RunningReceiver
     except ModuleNotFoundError as missing:
         raise failure("verify", str(missing)) from None
     with (
