@@ -1,8 +1,9 @@
 """Everything that the host of a pipeline can notice, in order, each with its virtual time.
 
 The frames come from an observer of its own, hop by hop. A hop into a processor of ours is left
-out, and the one out of it is noted as a hop of the processor before: so a trace with ours is the
-trace without, if ours gives on at once what it gets, and nothing else.
+out, and the one out of it is noted as a hop of the processor before; of sound, which ours gives on
+untold, the hop into it is noted as one to the processor behind. So a trace with ours is the trace
+without, if ours gives on at once what it gets, and nothing else.
 """
 
 from __future__ import annotations
@@ -92,9 +93,10 @@ class Trace:
         """A frame goes from one processor to another."""
         destination = data.destination
         if isinstance(destination, ZeltoProcessor):
-            if destination not in self._cancelled:
+            if destination not in self._cancelled and not isinstance(data.frame, AudioRawFrame):
                 return
-            destination = beyond(destination, data.direction)  # which drops it, as any would
+            # One that is cancelled drops it, as any would.
+            destination = beyond(destination, data.direction)
         if not self._is_left_out(data.frame):
             source = beyond(data.source, _BACK[data.direction])
             self._note_frame(data, f"{self.plain(source)} -> {self.plain(destination)}")

@@ -86,7 +86,11 @@ class ZeltoProcessor(FrameProcessor):
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Pass the frame on."""
-        # Of sound there is nothing to process, but each observer would be woken to be told so.
         if not isinstance(frame, AudioRawFrame):
             await super().process_frame(frame, direction)
-        await self.push_frame(frame, direction)
+            await self.push_frame(frame, direction)
+            return
+        # Most frames are sound, of which each observer would be told twice more, and woken.
+        beyond = self.next if direction == FrameDirection.DOWNSTREAM else self.previous
+        if beyond is not None:
+            await beyond.queue_frame(frame, direction)
