@@ -15,12 +15,13 @@ PIPECAT ?= 1.4.0 1.8.1 1.14.0
 # Most tests wait more than they compute.
 AT_ONCE := -n $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --dist loadfile
 
-.PHONY: help demo test test-matrix lint typecheck build bench format chromium postgresql livekit-server clean
+.PHONY: help demo test test-matrix lint typecheck build bench screenshots format chromium postgresql livekit-server clean
 
 help:
 	@echo "make demo       a voice call, two text chats and an outage, on a page of your own"
 	@echo "make test       the whole test suite"
 	@echo "make test-matrix  the plugins' tests against several versions of their frameworks"
+	@echo "make screenshots  pictures of every view of the receiver's page, in docs/screenshots"
 	@echo "make lint | typecheck | build | bench | format | clean"
 
 $(UV):
@@ -68,6 +69,9 @@ build: $(UV)
 
 bench: .venv/.ready
 	@$(RUN) python tests/bench/run.py $(if $(NAME),--name $(NAME)) $(if $(README),--readme)
+
+screenshots: .venv/.ready chromium
+	@$(RUN) python scripts/screenshots.py
 
 # The page is tested in a real browser. Root on Debian gets it here; others are told the command.
 chromium:

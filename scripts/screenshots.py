@@ -22,7 +22,7 @@ from playwright.sync_api import Page, sync_playwright
 from zelto_agents.receiver import RunningReceiver
 from zelto_agents.receiver.rehost import Limits
 
-OUT = Path("/tmp/shots")
+OUT = Path(__file__).parents[1] / "docs" / "screenshots"
 SIZE = {"width": 1360, "height": 900}
 PHONE = {"width": 375, "height": 780}
 
@@ -34,8 +34,8 @@ def recordings(sound: bytes) -> Iterator[str]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             found = self.path == "/keane.wav"
-            self.send_response(200 if found else 404)
-            self.send_header("Content-Type", "audio/wav" if found else "text/plain")
+            self.send_response(200)
+            self.send_header("Content-Type", "audio/wav" if found else "text/html")
             self.send_header("Content-Length", str(len(sound) if found else 0))
             self.end_headers()
             if found:
@@ -92,7 +92,7 @@ def _conversation(page: Page) -> None:
     assert box is not None  # noqa: S101 - it was waited for
     page.mouse.click(box["x"] + box["width"] * 0.395, box["y"] + 10)
     page.mouse.move(2, 2)
-    page.wait_for_function("document.querySelector('.turn.speaking') !== null")
+    page.locator(".turn.speaking").wait_for()
     page.evaluate("document.querySelector('.main').scrollTop = 0")
 
 

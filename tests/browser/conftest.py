@@ -56,7 +56,8 @@ def complaints() -> list[str]:
 
 
 @pytest.fixture
-def page(browser: Browser, complaints: list[str]) -> Iterator[Page]:
+def page(browser: Browser, receiver: RunningReceiver, complaints: list[str]) -> Iterator[Page]:
+    # Closed before the receiver: a page whose receiver is gone complains.
     context = browser.new_context(viewport={"width": 1280, "height": 860})
     context.on("weberror", lambda error: complaints.append(str(error.error)))
     context.on("console", lambda line: complaints.append(f"{line.type}: {line.text}"))
@@ -96,21 +97,21 @@ def wav(seconds: float, rate: int = 8000) -> bytes:
 
 
 class Sounds:
-    """A server of recordings: ``files`` by path; what is not there is refused with ``missing``."""
+    """A server of recordings: ``files`` by path; for what is not there, a page that says so."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
-        self.missing = 403
         sounds = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                content = sounds.files.get(self.path)
-                self.send_response(sounds.missing if content is None else 200)
-                self.send_header("Content-Type", "audio/wav")
-                self.send_header("Content-Length", str(len(content or b"")))
+                found = sounds.files.get(self.path)
+                content = b"<p>Not here.</p>" if found is None else found
+                self.send_response(200)
+                self.send_header("Content-Type", "text/html" if found is None else "audio/wav")
+                self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
-                self.wfile.write(content or b"")
+                self.wfile.write(content)
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -89,7 +89,7 @@ def test_in_every_field_and_every_view(page, receiver, attacked):
         page.locator("main > *").first.wait_for()
         harmless(page)
     page.get_by_role("button", name="Filters").click()
-    page.get_by_label("Agent").wait_for()
+    page.get_by_label("Agent", exact=True).wait_for()
     harmless(page)
 
 

@@ -29,7 +29,10 @@ def page_guard(host: str) -> Callable[[Request], None]:
 def same_origin(request: Request) -> None:
     """A dependency that turns away changes that a page of another origin asks for."""
     origin = request.headers.get("origin")
+    foreign = request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
     if origin is not None and urlsplit(origin).netloc.lower() != request.headers["host"].lower():
+        foreign = True
+    if foreign:
         raise HTTPException(403, "Only this receiver's own page may change anything")
 
 

@@ -48,6 +48,7 @@ CREATE TRIGGER IF NOT EXISTS search_after_delete AFTER DELETE ON conversations B
 CREATE INDEX IF NOT EXISTS conversations_in_brief ON conversations (
   agent_id, version, provider, ended_reason, duration, cost, turns, created_at);
 """
+_INDEXED = 3  # characters
 _WORD = re.compile(r"\w+", re.UNICODE)
 
 
@@ -74,15 +75,17 @@ def condition(text: str) -> tuple[str, list[Any]]:
     """SQL over ``conversations AS c``: every word is in who it was, or in what was said."""
     parts, values = [], []
     for word in words(text):
-        either = []
-        if len(word) > 2:
-            either.append("c.seq IN (SELECT rowid FROM search_who WHERE search_who MATCH ?)")
-            values.append(_quoted(word))
+        # The index knows threes; shorter words are looked for in all of it.
+        test, value = "search_who MATCH ?", _quoted(word)
+        if len(word) < _INDEXED:
+            test, value = "instr(lower(who), ?) > 0", word
+        either = [f"c.seq IN (SELECT rowid FROM search_who WHERE {test})"]  # noqa: S608 - own text
+        values.append(value)
         spoken = " ".join(_quoted(part) for part in _WORD.findall(word))
         if spoken:
             either.append("c.seq IN (SELECT rowid FROM search_said WHERE search_said MATCH ?)")
             values.append(f"{spoken}*")
-        parts.append(f"({' OR '.join(either)})" if either else "0")
+        parts.append(f"({' OR '.join(either)})")
     return " AND ".join(parts), values
 
 

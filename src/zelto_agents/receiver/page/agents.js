@@ -57,7 +57,7 @@ function figures(name, values, format, compared) {
   const most = Math.max(...values.map((value) => value ?? 0), Number.EPSILON);
   return h("tr", {}, h("th", { scope: "row" }, name), values.map((value, place) => h("td", {},
     value === null ? h("span", { class: "none" }, "–") : format(value),
-    compared ? difference(value, values[place + 1]) : null,
+    compared ? [" ", difference(value, values[place + 1])] : null,
     h("i", { class: "level", "aria-hidden": "true" }, styled(h("i"), { width: `${(100 * (value ?? 0)) / most}%` })))));
 }
 

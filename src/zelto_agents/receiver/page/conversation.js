@@ -110,7 +110,7 @@ function listOf(value) {
 }
 
 function folded(title, content) {
-  return content ? h("details", { class: "fold" }, h("summary", {}, title), content) : null;
+  return content ? h("details", { class: "fold", "data-key": title }, h("summary", {}, title), content) : null;
 }
 
 // A click on a turn's time: the recording goes there, and the address names the turn.

@@ -26,7 +26,7 @@ function row(item, earlier, since, again) {
     const [found, other] = await Promise.all([get(`/page/deliveries/${item.id}`), earlier && get(`/page/deliveries/${earlier.id}`)]);
     body.replaceChildren(...difference(found, other), request(found, again));
   };
-  return h("details", { class: "delivery", ontoggle: load },
+  return h("details", { class: "delivery", "data-key": `delivery-${item.id}`, ontoggle: load },
     h("summary", {}, h("b", {}, `#${item.id}`), stateChip(item.state),
       h("span", { class: "answer-status" }, String(item.status ?? "–")),
       item.sameAs ? chip(`same as #${item.sameAs}`) : null,
@@ -76,7 +76,7 @@ export function request({ delivery, body }, again) {
     h("h3", {}, "Request"),
     h("div", { class: "tools" }, copyButton(whole, "Copy body"), copyButton(async () => curl(delivery, await whole()), "Copy as curl"),
       h("a", { class: "button", href: `/page/deliveries/${delivery.id}/body`, download: `delivery-${delivery.id}.json` }, "Download"), resend),
-    h("pre", { class: "http", tabindex: "0", role: "region", "aria-label": "Request line and headers" },
+    h("pre", { class: "http", tabindex: "0", role: "group", "aria-label": "Request line and headers" },
       `POST /webhooks/calls\n${headers.map(([name, value]) => `${name}: ${value}`).join("\n")}`),
     h("div", { class: "raw" }, value === undefined ? plain(body || "(empty)", "Body") : json(value, "Body"),
       isCut ? note("Cut here: download it to see the whole body.") : null));

@@ -92,5 +92,7 @@ export function styled(element, styles) {
 export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 export function reveal(element, block = "center") {
-  element.scrollIntoView({ block, behavior: calm() ? "auto" : "smooth" });
+  // A long way is jumped: scrolling through thousands of turns helps nobody.
+  const far = Math.abs(element.getBoundingClientRect().top) > 3 * innerHeight;
+  element.scrollIntoView({ block, behavior: far || calm() ? "auto" : "smooth" });
 }

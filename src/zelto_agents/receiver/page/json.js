@@ -9,7 +9,7 @@ export const pretty = (value) => JSON.stringify(value, null, 2);
 
 export function json(value, label = "JSON") {
   const text = typeof value === "string" ? JSON.stringify(value) : pretty(value);
-  const block = h("pre", { class: "json", tabindex: "0", role: "region", "aria-label": label });
+  const block = h("pre", { class: "json", tabindex: "0", role: "group", "aria-label": label });
   if (text.length > COLOURED_MAX) {
     block.append(text);
     return block;
@@ -28,7 +28,7 @@ export function json(value, label = "JSON") {
 }
 
 export const plain = (text, label = "Text") =>
-  h("pre", { class: "json", tabindex: "0", role: "region", "aria-label": label }, text);
+  h("pre", { class: "json", tabindex: "0", role: "group", "aria-label": label }, text);
 
 export function parsed(text) {
   try {

@@ -31,7 +31,7 @@ export function help() {
 }
 
 export function listenToKeys({ move, read, back, search, play, step }) {
-  let going = 0;
+  let going = -Infinity;
   const acts = {
     j: () => move(1), k: () => move(-1), Enter: read, Escape: back, "/": search, "?": help,
     " ": play, ArrowLeft: (press) => step(press.shiftKey ? -1 : -5), ArrowRight: (press) => step(press.shiftKey ? 1 : 5),
@@ -46,7 +46,7 @@ export function listenToKeys({ move, read, back, search, play, step }) {
     }
     if ((press.key === " " || press.key === "Enter") && press.target.closest?.(PRESSED)) return;
     if (performance.now() - going < 1200 && press.key in GO) {
-      going = 0;
+      going = -Infinity;
       location.hash = GO[press.key];
       press.preventDefault();
       return;

@@ -33,7 +33,7 @@ export async function keysView() {
 function shownOnce(key) {
   const line = `export ZELTO_API_KEY=${key}`;
   return h("div", { class: "once" }, h("p", {}, "Copy it now: it is not shown again."),
-    h("div", { class: "code" }, h("pre", { tabindex: "0", role: "region", "aria-label": "The new key" }, line), copyButton(line)));
+    h("div", { class: "code" }, h("pre", { tabindex: "0", role: "group", "aria-label": "The new key" }, line), copyButton(line)));
 }
 
 function keyItem(key, load) {

@@ -74,6 +74,7 @@ function drawCounts() {
 
 async function open(moved) {
   const { view, id } = route;
+  if (view === "unknown") return drawMissing();
   if (!hasList(view)) return openWhole(view, moved);
   if (id === null) return drawIdle(moved);
   const path = view === "conversations" ? `/page/conversations/${encodeURIComponent(id)}` : `/page/deliveries/${encodeURIComponent(id)}`;
@@ -87,22 +88,27 @@ async function open(moved) {
   // Another one was opened in the meantime: its own answer draws.
   if (route.id !== id || route.view !== view) return undefined;
   opened = { view, id, found };
-  drawDetail();
+  drawDetail(!moved);
   if (moved) arrive();
   const turn = route.params.get("turn");
   if (turn !== null && view === "conversations" && found) showTurn(Number(turn));
   return undefined;
 }
 
-function drawDetail() {
+function drawDetail(again) {
   const { view, found } = opened;
   const main = $("main");
   if (found === null) return drawMissing();
   const top = main.scrollTop;
+  const unfolded = new Set([...main.querySelectorAll("details[open]")].map((each) => each.dataset.key));
+  const onTab = document.activeElement?.matches("[role=tab]");
   if (view !== "conversations") leave();
   const parts = view === "conversations" ? conversationView(found, route, reopen) : deliveryView(found, backLink(), null);
   main.replaceChildren(...parts);
+  // What a reader has unfolded stays so while the call changes around it.
+  for (const each of again ? main.querySelectorAll("details[data-key]") : []) each.open = unfolded.has(each.dataset.key);
   main.scrollTop = top;
+  if (onTab) main.querySelector("[role=tab][aria-selected=true]")?.focus();
   return undefined;
 }
 
@@ -221,7 +227,9 @@ listenToKeys({
   back: () => { location.hash = href(hasList(route.view) ? route.view : "conversations", null, filters(route)); side.focus(); },
   search: () => {
     if (!$("search")) location.hash = href("conversations");
-    requestAnimationFrame(() => setTimeout(() => { $("search")?.focus(); $("search")?.select(); }));
+    const focus = () => { $("search")?.focus(); $("search")?.select(); };
+    if ($("search")) focus();
+    else setTimeout(focus);
   },
   play,
   step: (seconds) => { if (!currentStage()) return false; currentStage().step(seconds); return true; },

@@ -73,7 +73,7 @@ function toolRun(turn, call, onpick) {
   const failed = "error" in call;
   const seconds = turn.endSeconds === null ? null : turn.endSeconds - turn.startSeconds;
   const outcome = failed ? "failed" : "result" in call ? "done" : "no result";
-  return h("div", { class: "tool-run" }, h("details", { class: `tool${failed ? " failed" : ""}` },
+  return h("div", { class: "tool-run" }, h("details", { class: `tool${failed ? " failed" : ""}`, "data-key": `turn-${turn.index}` },
     h("summary", {},
       icon("tool"), h("b", {}, call.name), h("code", {}, preview(call.arguments)),
       h("span", { class: "outcome" }, seconds === null ? outcome : `${outcome} in ${gap(seconds)}`)),
@@ -89,7 +89,7 @@ function part(title, value) {
   if (value === undefined) return null;
   const inner = typeof value === "string" ? parsed(value) : value;
   const shown = inner !== null && typeof inner === "object" ? json(inner, title) : plain(String(value), title);
-  return h("div", { class: "part" }, h("h4", {}, title), shown);
+  return h("div", { class: "part" }, h("h3", {}, title), shown);
 }
 
 function notesOf(mark) {

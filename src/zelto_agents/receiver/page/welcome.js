@@ -45,5 +45,5 @@ function step(number, title, ...content) {
 }
 
 function code(text, label) {
-  return h("div", { class: "code" }, h("pre", { tabindex: "0", role: "region", "aria-label": label }, text), copyButton(text));
+  return h("div", { class: "code" }, h("pre", { tabindex: "0", role: "group", "aria-label": label }, text), copyButton(text));
 }
