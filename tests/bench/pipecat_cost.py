@@ -148,7 +148,6 @@ def hours(env: dict[str, str]) -> Iterator[Run]:
         for name in sorted(names)
         if last["held"][name] > middle["held"].get(name, 0) + BY_CHANCE
     }
-    queue, waiting = last["queues"]
     yield {
         "measure": "hours",
         "minutes": [moment["minutes"] for moment in moments],
@@ -156,10 +155,9 @@ def hours(env: dict[str, str]) -> Iterator[Run]:
         "held_kb": [round(moment["bytes"] / 1024) for moment in moments],
         "grown": grown,
         "of_the_call": {name: last["held"].get(name) for name in sorted(OF_THE_CALL)},
-        "observer_queue": [first["queues"][0], queue],
-        "facts_waiting": [first["queues"][1], waiting],
+        "facts_waiting": [first["waiting"], last["waiting"]],
         "limit_queue": QUEUED,
-        "met": not grown and max(queue, waiting) < QUEUED,
+        "met": not grown and last["waiting"] < QUEUED,
     }
 
 

@@ -3,9 +3,8 @@
 python pipecat_hours.py [MINUTES...]      # the plugin's settings come from the environment
 
 ``held`` is the length of every container that can be reached from the plugin's own objects by way
-of its own objects alone, and ``queues`` are the longest that Pipecat's queue of our observer and
-the delivery thread's have been until then. What the delivery thread keeps is not looked into: it
-has the call's facts.
+of its own objects alone, and ``waiting`` the longest that the delivery thread's queue has been
+until then: there is no other. What that thread keeps is not looked into: it has the call's facts.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ import virtual_time  # before pipecat
 # isort: split
 from loguru import logger
 from pipecat.frames.frames import Frame
-from pipecat.processors.frame_processor import FrameDirection, FrameProcessorSetup
+from pipecat.processors.frame_processor import FrameDirection
 
 from pipecat_zelto import ZeltoProcessor
 from scripted import CallerLine, Reply, Script
@@ -93,22 +92,12 @@ def attributes(one: object) -> Iterator[tuple[str, Any]]:
 
 
 class Watched(ZeltoProcessor):
-    """Ours, with a look at the queues whenever a frame passes."""
+    """Ours, with a look at the queue whenever a frame passes."""
 
-    observed: asyncio.Queue[Any]
-    longest = waiting = 0
-
-    async def setup(self, setup: FrameProcessorSetup) -> None:
-        """Find Pipecat's queue of our observer."""
-        await super().setup(setup)
-        observers: Any = setup.observer
-        for proxy in observers._proxies.values():
-            if type(proxy.observer).__module__.startswith(OURS):
-                self.observed = proxy.queue
+    waiting = 0
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Pass the frame on, as ours does."""
-        self.longest = max(self.longest, self.observed.qsize())
         self.waiting = max(self.waiting, len(Zelto.shared()._delivery._items))
         await super().process_frame(frame, direction)
 
@@ -120,8 +109,7 @@ async def look(zelto: Watched, moments: list[int]) -> list[dict[str, Any]]:
     for minutes in moments:
         await asyncio.sleep(begun + minutes * 60 - 2 - asyncio.get_running_loop().time())
         lengths, size = held(zelto._zelto_collector)
-        queues = [zelto.longest, zelto.waiting]
-        found.append({"minutes": minutes, "held": lengths, "bytes": size, "queues": queues})
+        found.append({"minutes": minutes, "held": lengths, "bytes": size, "waiting": zelto.waiting})
     return found
 
 

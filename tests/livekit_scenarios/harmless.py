@@ -164,7 +164,7 @@ async def _visit(ctx: JobContext) -> None:
     ):
         await asyncio.sleep(1)
         cast("Any", ctx.room).emit(name, *told)
-    await asyncio.sleep(2.65)
+    await asyncio.sleep(2.4)
     cast("Any", ctx.room).emit("disconnected", rtc.DisconnectReason.ROOM_DELETED)
 
 
