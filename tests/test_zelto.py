@@ -125,7 +125,7 @@ def test_an_enrichment_sends_the_whole_document_again(
 
 
 def test_native_bodies_go_out_unchanged_each_once(settings: Settings, receiver: RunningReceiver):
-    body = b'{ "message": {"type": "end-of-call-report"} }'
+    body = b'{ "message": {"type": "end-of-call-report", "call": {"id": "c-1"}} }'
     with Zelto(settings=settings) as zelto:
         for _ in range(2):
             zelto.upload(body, provider="vapi")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from zelto_agents.contract import plain_json
 from zelto_agents.receiver.app import MAX_BODY_BYTES
 from zelto_agents.receiver.verdict import judge
 
@@ -72,8 +73,53 @@ near_calls = st.fixed_dictionaries(
         "metadata": json_values,
     },
 )
+near_native = st.one_of(
+    st.fixed_dictionaries(
+        {
+            "message": st.fixed_dictionaries(
+                {
+                    "type": st.just("end-of-call-report"),
+                    "call": st.fixed_dictionaries(
+                        {"id": st.text(min_size=1)}, optional={"assistantId": json_values}
+                    ),
+                },
+                optional=dict.fromkeys(
+                    ("cost", "startedAt", "endedAt", "durationSeconds", "customer"), json_values
+                )
+                | {
+                    "artifact": st.fixed_dictionaries(
+                        {}, optional={"messages": json_values, "recordingUrl": json_values}
+                    )
+                },
+            )
+        }
+    ),
+    st.fixed_dictionaries(
+        {
+            "event": st.just("call_ended"),
+            "call": st.fixed_dictionaries(
+                {"call_id": st.text(min_size=1)},
+                optional=dict.fromkeys(
+                    (
+                        "agent_id",
+                        "agent_version",
+                        "call_cost",
+                        "duration_ms",
+                        "end_timestamp",
+                        "metadata",
+                        "start_timestamp",
+                        "transcript_object",
+                        "transcript_with_tool_calls",
+                    ),
+                    json_values,
+                ),
+            ),
+        }
+    ),
+)
 bodies = (
     st.binary()
+    | near_native.map(json.dumps).map(str.encode)
     | json_values.map(json.dumps).map(str.encode)
     | (near_calls.map(json.dumps).map(str.encode))
 )
@@ -84,6 +130,14 @@ def test_any_bytes_get_an_answer_of_the_contract(content, provider):
     verdict = judge(provider, content)
     assert verdict.status in (200, 400)
     json.dumps(verdict.answer, allow_nan=False).encode()
+
+
+@given(near_native)
+def test_a_native_body_that_names_its_call_is_never_refused(content):
+    provider = "vapi" if "message" in content else "retell"
+    verdict = judge(provider, json.dumps(plain_json(content)).encode())
+    named = content["message"]["call"]["id"] if provider == "vapi" else content["call"]["call_id"]
+    assert verdict.status == (200 if named.strip() else 400)
 
 
 @settings(

@@ -171,3 +171,49 @@ def test_wrong_usage_is_exit_code_two():
     assert (
         subprocess.run([*COMMAND, "--port", "x"], check=False, capture_output=True).returncode == 2
     )
+
+
+def test_only_so_many_conversations_are_kept_and_all_are_worked_in_again(tmp_path, body):
+    path = str(tmp_path / "zelto.db")
+    with running("--json", "--db", path, "--keep", "2") as process:
+        start = started(process)
+        for number in range(4):
+            assert upload(start, start["key"], body(f"conv-{number}")).status_code == 200
+        key = start["key"]
+        before = _listed(start, key, 2)
+        assert [each["referenceId"] for each in before] == ["conv-3", "conv-2"]
+    with running("--json", "--db", path, "--replay") as process:
+        assert _listed(started(process), key, 2) == before
+
+
+def _listed(start: dict[str, str], key: str, newest: int) -> list[dict[str, object]]:
+    """What REST shows once ingest is through: the page's stream tells of every change."""
+    headers = {"Authorization": f"Bearer {key}"}
+    with httpx.stream("GET", f"{start['url']}/page/stream", timeout=10) as stream:
+        for line in stream.iter_lines():
+            answer = httpx.get(f"{start['url']}/v1/conversations", headers=headers)
+            found = answer.json()["data"]
+            if line and len(found) == newest and found[0]["referenceId"] == "conv-3":
+                return found
+    raise AssertionError("the stream ended")
+
+
+def test_recordings_from_here_are_fetched_only_when_allowed(body):
+    call = {"recordingUrl": "http://127.0.0.1:9/a.wav"}
+    for options, reason in ([], "private or reserved"), (["--allow-private"], "connection failed"):
+        with running("--json", *options) as process:
+            start = started(process)
+            upload(start, start["key"], body(call=call))
+            assert reason in _why(start)
+
+
+def _why(start: dict[str, str]) -> str:
+    with httpx.stream("GET", f"{start['url']}/page/stream", timeout=10) as stream:
+        for _ in stream.iter_lines():
+            listed = httpx.get(f"{start['url']}/page/conversations").json()["data"]
+            if listed:
+                url = f"{start['url']}/page/conversations/{listed[0]['id']}"
+                recording = httpx.get(url).json()["conversation"]["recording"]
+                if recording["why"]:
+                    return str(recording["why"])
+    raise AssertionError("the stream ended")
