@@ -23,7 +23,7 @@ from zelto_agents.receiver import RunningReceiver
 from zelto_agents.receiver.rehost import Limits
 
 OUT = Path(__file__).parents[1] / "docs" / "screenshots"
-SIZE = {"width": 1360, "height": 900}
+SIZE = {"width": 1280, "height": 840}
 PHONE = {"width": 375, "height": 780}
 
 
@@ -36,10 +36,10 @@ def recordings(sound: bytes) -> Iterator[str]:
             found = self.path == "/keane.wav"
             self.send_response(200)
             self.send_header("Content-Type", "audio/wav" if found else "text/html")
-            self.send_header("Content-Length", str(len(sound) if found else 0))
+            content = sound if found else b"<p>This recording is gone.</p>"
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            if found:
-                self.wfile.write(sound)
+            self.wfile.write(content)
 
         def log_message(self, *_: object) -> None:
             """Says nothing."""
@@ -152,7 +152,7 @@ def shoot(only: str | None, *, phone: bool) -> None:
             context = browser.new_context(
                 viewport=PHONE if phone else SIZE,
                 color_scheme=scheme,
-                device_scale_factor=1.25,
+                device_scale_factor=1.15,
                 locale="en-GB",
                 reduced_motion="reduce",
             )

@@ -21,24 +21,26 @@ def three(send):
     send({"call": {"externalId": "AJ_two", "cost": -1}, "agent": {"externalId": "support"}})
 
 
-@pytest.mark.parametrize(
-    ("query", "names"),
-    [
-        ("parc", ["Ann Lee"]),
-        ("manana", ["Bo Chen"]),
-        ("bo chen", ["Bo Chen"]),
-        ("j_tw", ["Bo Chen"]),
-        ("71234", ["Cy Dow"]),
-        ("dental", ["Cy Dow"]),
-        ("lee parcel", ["Ann Lee"]),
-        ("lee gris", []),
-        ('"; DROP -- * (', []),
-        ("support", ["Bo Chen", "Ann Lee"]),
-    ],
-)
-def test_search_finds_callers_ids_agents_and_words(receiver, three, query, names):
-    found = httpx.get(f"{receiver.url}/page/conversations", params={"q": query}).json()
-    assert [each["caller"] for each in found["data"]] == names
+FOUND = {
+    "parc": ["Ann Lee"],
+    "manana": ["Bo Chen"],
+    "bo chen": ["Bo Chen"],
+    "j_tw": ["Bo Chen"],
+    "71234": ["Cy Dow"],
+    "dental": ["Cy Dow"],
+    "lee parcel": ["Ann Lee"],
+    "lee gris": [],
+    '"; DROP -- * (': [],
+    "support": ["Bo Chen", "Ann Lee"],
+}
+
+
+def test_search_finds_callers_ids_agents_and_words(receiver, three):
+    def callers(query):
+        answer = httpx.get(f"{receiver.url}/page/conversations", params={"q": query})
+        return [each["caller"] for each in answer.json()["data"]]
+
+    assert {query: callers(query) for query in FOUND} == FOUND
 
 
 def test_what_is_typed_narrows_the_list_and_stays_in_the_address(page, receiver, three):

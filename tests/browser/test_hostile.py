@@ -111,8 +111,10 @@ def test_in_the_address(page, receiver):
 
 
 def test_odd_metadata_does_not_break_a_conversation(page, receiver, send, open_call):
-    for odd in (7, "x", {"turns": "x"}, {"turns": {}, "untranscribed": [7, {"role": "user"}]}):
-        send(a_call(metadata={"zelto": odd}))
-        open_call()
-        page.reload()
-        expect(page.locator(".bubble")).to_have_text(["Hi"])
+    odd = (7, "x", {"turns": "x"}, {"turns": {}, "untranscribed": [7, {"role": "user"}]})
+    for number, each in enumerate(odd):
+        said = f"This is {number}"
+        turns = [{"role": "user", "content": said, "startSeconds": 1, "endSeconds": 2}]
+        send(a_call(str(number), turns=turns, metadata={"zelto": each}))
+        open_call(str(number))
+        expect(page.locator(".bubble")).to_have_text([said])

@@ -19,7 +19,7 @@ MANY = 10_000
 def crowded():
     """A receiver with many conversations, written behind its back."""
     with RunningReceiver() as receiver:
-        document = json.dumps(WHOLE)
+        document = json.dumps(a_call())
         db = connect(receiver.db, durable=False)
         with db:
             db.execute("BEGIN IMMEDIATE")

@@ -198,7 +198,7 @@ def log(
     provider: str | None = None,
 ) -> list[Row]:
     """Entries of the raw log without their bodies, newest first."""
-    where, values = "r.id < ?", [_LAST if before is None else before]
+    where, values = "r.id < ?", list[Any]((_LAST if before is None else before,))
     if state is not None:
         where += " AND coalesce(o.state, 'received') = ?"
         values.append(state)
