@@ -24,7 +24,7 @@ logger = logging.getLogger("zelto_agents")
 
 @dataclass(slots=True, eq=False)
 class CallFacts:
-    """The facts of one call so far; only the delivery thread looks inside.
+    """The facts of one call so far; but for ``heard``, only the delivery thread looks inside.
 
     ``journal`` names its journal while it is live.
     """
@@ -35,6 +35,8 @@ class CallFacts:
     ended: bool = False
     written: int | None = None
     """A hash of the document that was made of them last."""
+    heard: str = ""
+    """Words of the caller's that were handed over before a turn was made of them."""
     journal: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @property

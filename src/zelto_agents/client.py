@@ -23,7 +23,9 @@ from zelto_agents.facts import (
     Fact,
     Source,
     SpeechHeard,
+    TurnSaid,
     UsageKnown,
+    WordsHeard,
 )
 from zelto_agents.fold import refusal
 from zelto_agents.guard import guarded
@@ -174,7 +176,7 @@ class Zelto:
 
     def _take(self, collected: CallFacts, fact: Fact) -> None:
         if self.settings.enabled:
-            self._delivery.hand_over((collected, fact), haste=_haste(fact))
+            self._delivery.hand_over((collected, fact), haste=_haste(collected, fact))
 
     @guarded
     def enrich(
@@ -319,11 +321,19 @@ class Zelto:
         await self.aclose()
 
 
-def _haste(fact: Fact) -> Haste:
+def _haste(collected: CallFacts, fact: Fact) -> Haste:
     """What somebody said must not be lost; what is only known about it can wait for company."""
-    if isinstance(fact, CallEnded):
-        return "now"
-    return "later" if isinstance(fact, SpeechHeard | UsageKnown) else "soon"
+    match fact:
+        case CallEnded():
+            return "now"
+        case SpeechHeard() | UsageKnown():
+            return "later"
+        case WordsHeard(text=text):
+            collected.heard = f"{collected.heard} {text}"
+        case TurnSaid(role="user", typed=False, text=text):
+            heard, collected.heard = collected.heard, ""
+            return "later" if text.strip() in heard else "soon"
+    return "soon"
 
 
 def _check(field: str, value: object, source: str) -> str | None:

@@ -95,7 +95,9 @@ def test_a_bad_limit_is_refused(http, limit, message):
     assert answer.json() == {"error": "Validation failed", "details": details}
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "é", "7", "before-", "before-x", "before--1", "before-٣"])
+@pytest.mark.parametrize(
+    "cursor", ["", "x", "é", "7", "before-", "before-x", "before--1", "before-٣"]
+)
 def test_a_made_up_cursor_is_refused(http, cursor):
     answer = http.get("/v1/agents", params={"cursor": cursor})
     assert (answer.status_code, answer.json()["details"][0]["path"]) == (400, "cursor")
