@@ -31,7 +31,8 @@ QUIET = [
 ]
 
 
-@pytest.fixture(scope="session")
+# Not for longer: while it is open, an event loop counts as running in this thread.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     path = CHROMIUM if Path(CHROMIUM).exists() else shutil.which("chromium")
     if path is None:
