@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from zelto_agents._enrich import awaited_of
 from zelto_agents.contract import CallIngest
 from zelto_agents.facts import AgentKnown, CallEnded, CallStarted, Fact, MetadataKnown, decoded
 from zelto_agents.fold import fold
@@ -24,7 +25,10 @@ def adopt(outbox: Outbox, settings: Settings, now: float) -> int:
     while orphans := [o for o in outbox.orphans(now=now) if o.journal not in seen]:
         for orphan in orphans:
             seen.add(orphan.journal)
-            put = _put(orphan, settings)
+            facts = [fact for fact in map(decoded, orphan.facts) if fact is not None]
+            put = _put(orphan, facts, settings)
+            for awaited in awaited_of(facts, orphan.base_url, orphan.external_id):
+                outbox.expect(awaited, now=now)
             if outbox.adopt(put, seen_at=orphan.seen_at, now=now):
                 adopted += 1
                 logger.warning(
@@ -35,8 +39,7 @@ def adopt(outbox: Outbox, settings: Settings, now: float) -> int:
     return adopted
 
 
-def _put(orphan: Orphan, settings: Settings) -> Put:
-    facts = [fact for fact in map(decoded, orphan.facts) if fact is not None]
+def _put(orphan: Orphan, facts: list[Fact], settings: Settings) -> Put:
     if not any(isinstance(fact, CallStarted) for fact in facts):
         facts.insert(0, CallStarted(at=orphan.seen_at, external_id=orphan.external_id))
     seen_at = max(orphan.seen_at, *(fact.at for fact in facts))

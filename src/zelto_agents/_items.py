@@ -15,9 +15,9 @@ from pydantic import ValidationError
 
 from zelto_agents._frozen import frozen
 from zelto_agents.contract import CANONICAL_PROVIDERS, CallIngest, describe, plain_json
-from zelto_agents.facts import CallStarted, Fact, encoded
+from zelto_agents.facts import CallStarted, Fact, RecordingSource, encoded
 
-__all__ = ["CallFacts", "EncodedFacts", "Enrichment", "Flush", "Item", "Upload"]
+__all__ = ["CallFacts", "EncodedFacts", "Enrichment", "Flush", "Item", "Sound", "Upload"]
 
 logger = logging.getLogger("zelto_agents")
 
@@ -71,10 +71,24 @@ class EncodedFacts(Sequence[bytes]):
 
 @frozen
 class Enrichment:
-    """Changes to a document, as wire JSON, for a call that may be long over."""
+    """Changes to a document, as wire JSON, for a call that may be long over.
+
+    ``awaited`` is where its recording will come from, as in ``RecordingAwaited``.
+    """
 
     external_id: str
     changes: Mapping[str, Any]
+    awaited: tuple[RecordingSource, str] | None = None
+
+
+@frozen
+class Sound:
+    """A stretch of a call's audio, for the file ``name``: 16-bit samples, channels interleaved."""
+
+    name: str
+    samples: bytes
+    rate: int
+    channels: int
 
 
 @frozen
@@ -109,4 +123,4 @@ class Flush:
     done: Future[bool]
 
 
-Item = tuple[CallFacts, Fact] | Enrichment | Upload | Flush
+Item = tuple[CallFacts, Fact] | Enrichment | Sound | Upload | Flush

@@ -17,6 +17,7 @@ import anyio
 
 from zelto_agents._delivery import _getaddrinfo
 from zelto_agents._drain import Drainer
+from zelto_agents._enrich import Enricher
 from zelto_agents._frozen import frozen
 from zelto_agents._house import House, guarded
 from zelto_agents._open import open_outbox
@@ -101,6 +102,7 @@ class Watch:
         self._outbox: SteadyOutbox
         self._drainer: _StoppableDrainer
         self._house: House
+        self._enricher: Enricher
         self._woken: anyio.Event
         self._told_to_end: anyio.Event
         self._seen: _Seen | None = None
@@ -176,6 +178,9 @@ class Watch:
         )
         self._drainer.tally = self.tally
         self._house = House(self._outbox, self._settings, self._drainer.gatekeeper)
+        self._enricher = Enricher(
+            self._outbox, self._settings, self._trouble, lambda *_: self._woken.set()
+        )
         self._woken, self._told_to_end = anyio.Event(), anyio.Event()
         loop = self._loop = asyncio.get_running_loop()
         # Not in a thread of asyncio's own: those are waited for, however slow the resolver is.
@@ -184,12 +189,14 @@ class Watch:
             async with anyio.create_task_group() as group:
                 self._look()
                 group.start_soon(self._keep_looking)
+                group.start_soon(self._keep_enriching)
                 group.start_soon(self._cut_off, group.cancel_scope)
                 await self._deliver()
                 group.cancel_scope.cancel()
         finally:
             with self._guarded("closing"), anyio.CancelScope(shield=True):
                 await self._drainer.aclose()
+                await self._enricher.aclose()
             with self._guarded("closing"):
                 self._house.close()
             self._outbox.close()
@@ -233,6 +240,15 @@ class Watch:
             self._look()
             if self._tried() != tried:
                 self._tell()
+
+    async def _keep_enriching(self) -> None:
+        """Beside the sweeps, which a long upload must not hold up."""
+        while not self._ending.is_set():
+            with self._guarded("looking for recordings"):
+                await self._enricher.look()
+                self._enricher.tidy()
+            with anyio.move_on_after(LOOK_EVERY):
+                await self._told_to_end.wait()
 
     def _look(self) -> None:
         """Look after the outbox, and see what waits in it."""

@@ -5,21 +5,22 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import replace
-from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
 
 from zelto_agents._adopt import document_of
 from zelto_agents._drain import Drainer
+from zelto_agents._enrich import Enricher, awaited_of, pending_of, recordings_of
 from zelto_agents._house import House, guarded
-from zelto_agents._items import CallFacts, EncodedFacts, Enrichment, Flush, Item, Upload
+from zelto_agents._items import CallFacts, EncodedFacts, Enrichment, Flush, Item, Sound, Upload
+from zelto_agents._sound import Sounds
 from zelto_agents._trouble import Trouble
 from zelto_agents.facts import CallEnded, CallStarted, Fact, redacted
-from zelto_agents.outbox import Claim, Put
+from zelto_agents.outbox import Claim, Pending, Put
 from zelto_agents.outbox.steady import SteadyOutbox
 from zelto_agents.policy import Verdict
 from zelto_agents.settings import Settings
@@ -68,6 +69,9 @@ class Work:
             outbox, settings, hosts=hosts, trouble=trouble, on_verdict=self._on_verdict
         )
         self._house = House(outbox, settings, self._drainer.gatekeeper)
+        self._enricher = Enricher(outbox, settings, trouble, self._on_enriched)
+        self._sounds = Sounds(recordings_of(settings))
+        self._keeping = 0
         self._leads = False
         self._ended: dict[int, CallFacts] = {}
         self._unwritten: dict[int, CallFacts] = {}
@@ -93,8 +97,10 @@ class Work:
             match item:
                 case (call, fact):
                     self._collect(call, fact)
-                case Enrichment(external_id, changes):
-                    self._enrich(external_id, changes)
+                case Enrichment():
+                    self._enrich(item)
+                case Sound():
+                    self._sounds.write(item)
                 case Upload():
                     external_id, body = item.encoded()
                     self._put(Put(self._base_url, external_id, body, item.provider), 0.0)
@@ -164,16 +170,38 @@ class Work:
                 "it is sent once one is known",
                 document.call.external_id,
             )
-        put = Put(
-            self._base_url,
-            document.call.external_id,
-            wire,
-            call.provider,
-            held=held,
-            journal=call.journal,
-        )
+        external_id = document.call.external_id
+        put = Put(self._base_url, external_id, wire, call.provider, held=held, journal=call.journal)
+        self._expect(awaited_of(call.facts, self._base_url, external_id))
         self._put(put, 0.0 if settled else SETTLING)
         call.written = hash(wire)
+
+    def _expect(self, awaited: Sequence[Pending]) -> None:
+        for one in awaited:
+            if one.kind == "file":
+                with self._guarded("ending a recording"):
+                    self._sounds.end(one.reference)
+            self._outbox.expect(one, now=time.time())
+        if awaited:
+            self._keeping += 1
+            self.group.start_soon(self._find, awaited)
+
+    async def _find(self, awaited: Sequence[Pending]) -> None:
+        """Keep the files before their makers delete them, and look for what is there at once."""
+        try:
+            with self._guarded("keeping a recording"):
+                for one in awaited:
+                    if one.kind == "file":
+                        await anyio.to_thread.run_sync(self._enricher.keep, one.reference)
+        finally:
+            self._keeping -= 1
+            self._answer_flushes()
+        with self._guarded("looking for a recording"):
+            await self._enricher.look()
+
+    def _on_enriched(self, external_id: str, revision: int) -> None:
+        self._note_unsent(external_id, revision)
+        self._send_soon(external_id, 0.0)
 
     def _put(self, put: Put, delay: float) -> None:
         now = time.time()
@@ -183,11 +211,15 @@ class Work:
         if not put.held:
             self._send_soon(put.external_id, delay)
 
-    def _enrich(self, external_id: str, changes: Mapping[str, Any]) -> None:
-        revision = self._outbox.enrich(self._base_url, external_id, changes, now=time.time())
+    def _enrich(self, item: Enrichment) -> None:
+        external_id, now = item.external_id, time.time()
+        if item.awaited:
+            self._expect([pending_of(self._base_url, external_id, item.awaited)])
+            if not item.changes:
+                return
+        revision = self._outbox.enrich(self._base_url, external_id, item.changes, now=now)
         if revision:
-            self._note_unsent(external_id, revision)
-            self._send_soon(external_id, 0.0)
+            self._on_enriched(external_id, revision)
         else:
             logger.warning(
                 "no call %s is kept here (yet): its enrichment waits for it", external_id
@@ -237,7 +269,11 @@ class Work:
         self._answer_flushes()
 
     def _answer_flushes(self) -> None:
-        under_way = self._sending or not self._unsent.keys().isdisjoint(self._drainer.flying)
+        under_way = (
+            self._sending
+            or self._keeping
+            or not self._unsent.keys().isdisjoint(self._drainer.flying)
+        )
         if self._flushes and not under_way:
             for done in self._flushes:
                 # Whoever waited may have given up in this very moment.
@@ -271,6 +307,7 @@ class Work:
             with self._guarded("sweeping"):
                 await self._drainer.warm_up()
                 if self._leads:
+                    await self._enricher.look()
                     await self._drainer.sweep()
                     if self._drainer.can_send:
                         self._sweep_in(max(self._house.due_in(SWEEP_EVERY), BREATH))
@@ -287,6 +324,9 @@ class Work:
         """Close the client and the store."""
         with self._guarded("closing"):
             await self._drainer.aclose()
+        with self._guarded("closing"):
+            self._sounds.close()
+            await self._enricher.aclose()
         with self._guarded("closing"):
             self._house.close()
         with self._guarded("closing"):

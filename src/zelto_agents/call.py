@@ -5,14 +5,18 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+import json
 import logging
 import math
+import os
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, cast, get_args
 
+from zelto_agents._items import Sound
 from zelto_agents.contract import Role, plain_json
 from zelto_agents.facts import (
     CallEnded,
@@ -21,7 +25,9 @@ from zelto_agents.facts import (
     Fact,
     MetadataKnown,
     PromptKnown,
+    RecordingAwaited,
     RecordingKnown,
+    RecordingSource,
     Source,
     ToolEnded,
     ToolStarted,
@@ -30,7 +36,7 @@ from zelto_agents.facts import (
 )
 from zelto_agents.guard import guarded
 
-__all__ = ["Call", "epoch"]
+__all__ = ["Call", "awaited_recordings", "epoch"]
 
 logger = logging.getLogger("zelto_agents")
 
@@ -56,12 +62,18 @@ class Call:
     """
 
     def __init__(
-        self, external_id: str, started_at: float, hand_over: Callable[[Fact], None]
+        self,
+        external_id: str,
+        started_at: float,
+        hand_over: Callable[[Fact], None],
+        keep_sound: Callable[[Sound], None] | None = None,
     ) -> None:
         self.external_id = external_id
         self.started_at = started_at
         """Seconds since the epoch."""
         self._hand_over = hand_over
+        self._keep_sound = keep_sound
+        self._sound_name = ""
         self._numbers = itertools.count()
 
     @guarded
@@ -153,9 +165,51 @@ class Call:
         self.add(MetadataKnown(at=time.time(), values=_plain(values)))
 
     @guarded
-    def recording(self, url: str) -> None:
-        """Where the audio can be fetched; Zelto keeps a copy, so the URL may expire later."""
-        self.add(RecordingKnown(at=time.time(), url=_text(url)))
+    def recording(
+        self,
+        url: str | None = None,
+        *,
+        file: str | os.PathLike[str] | None = None,
+        egress: str | None = None,
+        twilio: str | None = None,
+        daily: str | None = None,
+    ) -> None:
+        """Where the audio is, or will be; the call is sent without it first, and again with it.
+
+        Args:
+            url: where it can be fetched; Zelto keeps a copy, so it may expire later.
+            file: a finished file; it is moved to the outbox, and uploaded to
+                ``ZELTO_RECORDINGS`` after the call.
+            egress: the id of a LiveKit egress.
+            twilio: the SID of a recording at Twilio.
+            daily: the id of a recording at Daily.
+        """
+        now = time.time()
+        if url is not None:
+            self.add(RecordingKnown(at=now, url=_text(url)))
+        for where, reference in awaited_recordings(file, egress, twilio, daily):
+            self.add(RecordingAwaited(at=now, where=where, reference=reference))
+
+    @property
+    def keeps_sound(self) -> bool:
+        """Whether ``sound`` has a use: there is a place where recordings go."""
+        return self._keep_sound is not None
+
+    @guarded
+    def sound(self, samples: bytes, *, rate: int, channels: int = 1) -> None:
+        """A stretch of the call's audio, which follows the one before it; becomes its recording.
+
+        Args:
+            samples: 16 bits each, little-endian, channels interleaved.
+            rate: samples a second.
+            channels: 1, or 2 with the caller left and the agent right.
+        """
+        if self._keep_sound is None or not samples:
+            return
+        if not self._sound_name:
+            self._sound_name = f"{uuid.uuid4().hex}.wav"
+            self.recording(file=self._sound_name)
+        self._keep_sound(Sound(self._sound_name, bytes(samples), rate, channels))
 
     @guarded
     def cost(self, usd: float) -> None:
@@ -198,6 +252,22 @@ class Call:
     ) -> None:
         failed = kind is not None and issubclass(kind, Exception)
         self.end("agent-error" if failed else None)
+
+
+def awaited_recordings(
+    file: str | os.PathLike[str] | None = None,
+    egress: str | None = None,
+    twilio: str | None = None,
+    daily: str | None = None,
+) -> list[tuple[RecordingSource, str]]:
+    """What was given, as ``RecordingAwaited`` has it."""
+    given: list[tuple[RecordingSource, str | None]] = [
+        ("file", None if file is None else os.fspath(file)),
+        ("livekit-egress", None if egress is None else json.dumps({"egress": egress})),
+        ("twilio", twilio),
+        ("daily", daily),
+    ]
+    return [(where, _text(reference)) for where, reference in given if reference]
 
 
 def epoch(moment: object) -> float:

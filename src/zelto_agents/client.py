@@ -12,8 +12,8 @@ from types import TracebackType
 from typing import Any, ClassVar, Self, cast
 
 from zelto_agents._delivery import Delivery, Haste
-from zelto_agents._items import CallFacts, Enrichment, Upload
-from zelto_agents.call import Call, epoch
+from zelto_agents._items import CallFacts, Enrichment, Sound, Upload
+from zelto_agents.call import Call, awaited_recordings, epoch
 from zelto_agents.contract import CallIngest, clean_text, plain_json
 from zelto_agents.facts import (
     AgentKnown,
@@ -114,7 +114,12 @@ class Zelto:
         wanted = None if external_id is None else _text(external_id)
         usable = wanted or str(uuid.uuid4())
         collected = CallFacts(redact)
-        call = Call(usable, epoch(started_at), lambda fact: self._take(collected, fact))
+        call = Call(
+            usable,
+            epoch(started_at),
+            lambda fact: self._take(collected, fact),
+            self._take_sound if self.settings.recordings else None,
+        )
         self._announce()
         call.add(CallStarted(at=call.started_at, external_id=usable, provider=provider))
         if wanted == "":
@@ -178,12 +183,17 @@ class Zelto:
         if self.settings.enabled:
             self._delivery.hand_over((collected, fact), haste=_haste(collected, fact))
 
+    def _take_sound(self, sound: Sound) -> None:
+        if self.settings.enabled:
+            self._delivery.hand_over(sound, haste="soon")
+
     @guarded
     def enrich(
         self,
         external_id: str,
         *,
         recording_url: str | None = None,
+        recording: Mapping[str, str] | None = None,
         cost: float | None = None,
         ended_reason: str | None = None,
         customer: Mapping[str, str] | None = None,
@@ -192,7 +202,17 @@ class Zelto:
         """Add what became known after the end, and send the whole document again.
 
         From any process with the same outbox, while the call is kept (``ZELTO_RETAIN``), or
-        before it has ended. ``cost`` is in US dollars.
+        before it has ended.
+
+        Args:
+            external_id: the call's.
+            recording_url: where the audio can be fetched.
+            recording: where it is otherwise, as of ``Call.recording``: ``{"file": path}``, or an
+                id by ``egress``, ``twilio`` or ``daily``.
+            cost: what the call cost in all, in US dollars.
+            ended_reason: how it ended.
+            customer: ``number`` and ``name`` of the person at the other end.
+            metadata: free-form, merged deeply into what is there.
         """
         refused: dict[str, Any] = {}
         call: dict[str, Any] = {
@@ -209,7 +229,8 @@ class Zelto:
                 call[name] = value
         if customer:
             call["customer"] = {k: customer[k] for k in ("number", "name") if customer.get(k)}
-        changes: dict[str, Any] = {"call": {k: v for k, v in call.items() if v is not None}}
+        known = {k: v for k, v in call.items() if v is not None}
+        changes: dict[str, Any] = {"call": known} if known else {}
         if metadata or refused:
             changes["metadata"] = dict(metadata or {})
         if refused:
@@ -217,7 +238,11 @@ class Zelto:
         self._announce()
         if self.settings.enabled:
             plain = cast("dict[str, Any]", plain_json(changes))
-            self._delivery.hand_over(Enrichment(_text(external_id), plain))
+            awaited = awaited_recordings(**recording) if recording else []
+            for one in awaited:
+                self._delivery.hand_over(Enrichment(_text(external_id), {}, one))
+            if plain or not awaited:
+                self._delivery.hand_over(Enrichment(_text(external_id), plain))
 
     @guarded
     def upload(

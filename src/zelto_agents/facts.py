@@ -26,7 +26,9 @@ __all__ = [
     "HandoffMade",
     "MetadataKnown",
     "PromptKnown",
+    "RecordingAwaited",
     "RecordingKnown",
+    "RecordingSource",
     "Source",
     "SpeechHeard",
     "ToolEnded",
@@ -41,6 +43,7 @@ __all__ = [
 
 Source = Literal["framework", "environment", "argument"]
 Channel = Literal["voice", "text"]
+RecordingSource = Literal["file", "livekit-egress", "twilio", "daily"]
 
 
 @frozen_by_name
@@ -107,6 +110,18 @@ class RecordingKnown(Fact):
     """Where the call's audio can be fetched."""
 
     url: str
+
+
+@frozen_by_name
+class RecordingAwaited(Fact):
+    """The call's audio will have a URL later; ``where`` and ``reference`` say how to ask.
+
+    ``file``: a path, or a name in the outbox's own folder of recordings. ``livekit-egress``: JSON
+    with ``room``, ``egress`` and ``after``. ``twilio``, ``daily``: the recording's id there.
+    """
+
+    where: RecordingSource
+    reference: str
 
 
 @frozen_by_name

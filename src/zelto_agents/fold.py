@@ -27,6 +27,7 @@ from zelto_agents.facts import (
     HandoffMade,
     MetadataKnown,
     PromptKnown,
+    RecordingAwaited,
     RecordingKnown,
     SpeechHeard,
     UsageKnown,
@@ -73,6 +74,7 @@ def fold(facts: Iterable[Fact]) -> CallIngest:
         "turns": [{"index": i, **turn.marks} for i, turn in enumerate(turns) if turn.marks],
         "untranscribed": [_stretch(s, started) for s in untranscribed if not text_only],
         "handoffs": [_handoff(f, started, timed=not text_only) for f in _of(ordered, HandoffMade)],
+        "recording": _awaited(ordered),
         "usage": [dict(part) for fact in _of(ordered, UsageKnown)[-1:] for part in fact.parts],
         "refused": refused,
     }
@@ -171,6 +173,12 @@ def _customer(facts: Sequence[Fact]) -> tuple[str | None, str | None]:
     latest = {fact.source: fact for fact in _of(facts, CustomerKnown)}
     known = list(latest.values())
     return _text(_best(known, "number")), _text(_best(known, "name"))
+
+
+def _awaited(facts: Sequence[Fact]) -> dict[str, Any]:
+    """What an enrichment will tell more of."""
+    awaited = _of(facts, RecordingAwaited)[-1:]
+    return {"state": "awaited", "from": awaited[0].where} if awaited else {}
 
 
 def _prompt(facts: Sequence[Fact]) -> str | None:

@@ -92,6 +92,15 @@ def _outbox(text: str) -> Path | SecretStr:
     return Path(text).expanduser()
 
 
+def _store(text: str) -> str:
+    scheme, separator, rest = text.strip().partition("://")
+    if not separator:
+        return str(Path(text.strip()).expanduser())
+    if scheme not in ("s3", "gs", "az", "file") or not rest:
+        raise ValueError("expected s3://bucket/prefix, gs://..., az://... or a folder")
+    return text.strip().rstrip("/")
+
+
 VARIABLES = (
     Variable("ZELTO_API_KEY", "api_key", _key, "none", "The key of your organisation."),
     Variable("ZELTO_BASE_URL", "base_url", _base_url, DEFAULT_BASE_URL, "Where calls are sent."),
@@ -144,6 +153,20 @@ VARIABLES = (
         "2",
         "Seconds that a shutdown is held at most.",
     ),
+    Variable(
+        "ZELTO_RECORDINGS",
+        "recordings",
+        _store,
+        "none",
+        "Where recordings are uploaded: `s3://bucket/prefix`, `gs://...`, `az://...` or a folder.",
+    ),
+    Variable(
+        "ZELTO_RECORDINGS_URL",
+        "recordings_url",
+        _base_url,
+        "signed URLs",
+        "Where others fetch what is in ZELTO_RECORDINGS, if it is public; a folder needs it.",
+    ),
     Variable("ZELTO_ENABLED", "enabled", _switch, "1", "0 switches everything off."),
     Variable(
         "ZELTO_ALLOW_HTTP",
@@ -179,6 +202,8 @@ class Settings:
     max_age: float = 7 * 86_400.0
     outbox_max_bytes: float = 256.0 * 1024 * 1024
     shutdown_budget: float = 2.0
+    recordings: str | None = None
+    recordings_url: str | None = None
     enabled: bool = True
     allow_http: bool = False
     sources: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)

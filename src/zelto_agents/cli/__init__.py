@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from zelto_agents.cli import doctor, drain, keys, outbox, receiver, send, verify
+from zelto_agents.cli import doctor, drain, enrich, keys, outbox, receiver, send, verify
 
 __all__ = ["app", "main"]
 
@@ -46,7 +46,7 @@ def _root(
 
 
 # A verb is a module with ``register(app)``.
-for _verb in (drain, outbox, doctor, receiver, keys, send, verify):
+for _verb in (drain, enrich, outbox, doctor, receiver, keys, send, verify):
     _verb.register(app)
 
 

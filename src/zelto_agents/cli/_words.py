@@ -27,7 +27,7 @@ AWAITED = (
     "dead letter after ZELTO_MAX_AGE"
 )
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-_STATES = ("live", "due", "held", "dead", "sent", "awaited")
+_STATES = ("live", "due", "held", "dead", "sent", "awaited", "skipped")
 
 
 def plain(text: str, limit: int = 2048) -> str:
@@ -108,6 +108,8 @@ class Words:
                 return ""
             case "awaited":
                 return AWAITED
+            case "skipped":
+                return "the agent's own filter does not want it"
             case "dead":
                 return self._seen(delivery) or "refused for good"
             case "held":

@@ -46,6 +46,9 @@ Examples:
 """
 
 
+_DONE = ("live", "sent", "skipped")
+
+
 def register(app: typer.Typer) -> None:
     """Adds the verb to the command."""
     app.command("drain", epilog=_EPILOG)(drain)
@@ -93,7 +96,7 @@ def _once(settings: Settings, *, as_json: bool) -> None:
     with _progress(stats.counts.get("due", 0) + stats.counts.get("held", 0)) as step:
         tally, adopted = anyio.run(_drain, settings, step)
     with opened(settings, "drain", make=True) as engine:
-        left = [d for d in engine.deliveries() if d.state not in ("live", "sent")]
+        left = [d for d in engine.deliveries() if d.state not in _DONE]
         left += _left_in_the_spare(settings)
         words = Words(engine, settings, time.time())
         reasons = Counter(_line(d, words) for d in left)
@@ -117,12 +120,14 @@ def _once(settings: Settings, *, as_json: bool) -> None:
 async def _drain(settings: Settings, step: Callable[[], None]) -> tuple[Tally, int]:
     from zelto_agents._adopt import adopt
     from zelto_agents._drain import Drainer
+    from zelto_agents._enrich import Enricher
     from zelto_agents._open import open_outbox
     from zelto_agents._trouble import Trouble
 
     trouble = Trouble()
     outbox = open_outbox(settings, trouble)
     drainer = Drainer(outbox, settings, trouble=trouble)
+    enricher = Enricher(outbox, settings, trouble)
     base_url = settings.base_url or ""
     try:
         adopted = adopt(outbox, settings, time.time())
@@ -132,9 +137,13 @@ async def _drain(settings: Settings, step: Callable[[], None]) -> tuple[Tally, i
             pass  # so many at a time
         outbox.hurry(base_url, now=time.time())
         await drainer.sweep(step)
+        if await enricher.look():
+            await drainer.sweep(step)
+        enricher.tidy()
         outbox.maintain(now=time.time(), retain=settings.retain, max_age=settings.max_age)
     finally:
         await drainer.aclose()
+        await enricher.aclose()
         outbox.close()
     return drainer.tally, adopted
 
@@ -164,7 +173,7 @@ def _left_in_the_spare(settings: Settings) -> list[Delivery]:
         return []
     try:
         with contextlib.closing(SqliteOutbox(folder)) as engine:
-            return [d for d in engine.deliveries() if d.state not in ("live", "sent")]
+            return [d for d in engine.deliveries() if d.state not in _DONE]
     except OutboxError as fault:
         raise failure("drain", str(fault)) from None
 

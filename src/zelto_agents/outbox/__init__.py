@@ -29,15 +29,19 @@ __all__ = [
     "OutboxError",
     "OutboxFullError",
     "Outcome",
+    "Pending",
+    "PendingState",
     "Put",
     "State",
     "Stats",
 ]
 
-State = Literal["live", "due", "held", "dead", "sent", "awaited"]
+PendingState = Literal["waiting", "found", "failed"]
+State = Literal["live", "due", "held", "dead", "sent", "awaited", "skipped"]
 """``live``: only a journal so far. ``awaited``: an enrichment is here, its document is not (yet).
 
 ``held`` waits for an agent to be named, or, with all others that are due, for another key.
+``skipped``: the host's filter does not want the call; nothing of it is kept or sent.
 """
 
 
@@ -165,6 +169,29 @@ class Delivery:
 
 
 @frozen
+class Pending:
+    """What is awaited of a call, and how to find it; times in seconds since the epoch.
+
+    ``name`` is what it is known by, ``kind`` and ``reference`` how to find it now: a file that
+    was uploaded becomes an object. ``details`` says why it has not been found.
+    """
+
+    base_url: str
+    external_id: str
+    name: str
+    kind: str
+    reference: str
+    id: int = 0
+    state: PendingState = "waiting"
+    due_at: float = 0.0
+    lease_until: float = 0.0
+    attempts: int = 0
+    details: str = ""
+    created_at: float = 0.0
+    updated_at: float = 0.0
+
+
+@frozen
 class Stats:
     """What an outbox holds: how many in which state, and since when the oldest waits.
 
@@ -222,6 +249,28 @@ class Outbox(Protocol):
 
         Nothing while the gate is closed, and then one, as the probe.
         """
+        ...
+
+    def skip(self, base_url: str, external_id: str, journal: str, *, now: float) -> None:
+        """Keep only that this call is not wanted, and drop its journal; a ``put`` of it is none."""
+        ...
+
+    def expect(self, awaited: Pending, *, now: float) -> None:
+        """Remember that this is awaited; what is known by its name already stays as it is."""
+        ...
+
+    def claim_pending(
+        self, base_url: str, *, now: float, lease: float, limit: int = 1
+    ) -> list[Pending]:
+        """Take what is to be looked for now; found URLs too, that may expire before they arrive."""
+        ...
+
+    def settle_pending(self, outcome: Pending, *, now: float) -> bool:
+        """Note what became of it; False if the lease was lost."""
+        ...
+
+    def pending(self) -> list[Pending]:
+        """All that is awaited, and what became of what was, the oldest first."""
         ...
 
     def settle(self, results: Sequence[tuple[Claim, Outcome]], *, now: float) -> list[bool]:

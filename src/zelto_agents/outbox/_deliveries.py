@@ -17,6 +17,7 @@ from zelto_agents.outbox import (
     State,
     Stats,
     _gate,
+    _pending,
 )
 from zelto_agents.outbox import _statements as sql
 from zelto_agents.outbox._database import Database
@@ -30,6 +31,7 @@ __all__ = [
     "put",
     "readdress",
     "settle",
+    "skip",
     "stats",
 ]
 
@@ -37,6 +39,7 @@ DEAD_KEPT = 30 * 86_400.0
 DETAILS_KEPT = 2048
 # A request whose answer never came is not processed later than this.
 SETTLING = 60.0
+GRACE = 3600.0
 # Nothing is scheduled further ahead.
 HORIZON = 7200.0
 
@@ -53,15 +56,24 @@ def put(db: Database, put: Put, now: float) -> int:
         "now": now,
     }
     db.execute(sql.PUT, values)
-    row_id, revision, _ = find(db, put.base_url, put.external_id)
-    db.execute(sql.PUT_CONTENT, {"id": row_id, "document": put.document})
+    row_id, revision, _, state = find(db, put.base_url, put.external_id)
+    if state != "skipped":
+        db.execute(sql.PUT_CONTENT, {"id": row_id, "document": put.document})
     if put.journal is not None:
         db.execute(sql.FORGET_JOURNAL, {"call": put.journal})
     return int(revision)
 
 
+def skip(db: Database, base_url: str, external_id: str, journal: str, now: float) -> None:
+    """See ``Outbox.skip``; what was put before the filter said no stays."""
+    values = {"base_url": base_url, "external_id": external_id, "now": now}
+    db.execute(sql.SKIP, values)
+    db.execute(sql.SKIP_CONTENT, values)
+    db.execute(sql.FORGET_JOURNAL, {"call": journal})
+
+
 def find(db: Database, base_url: str, external_id: str) -> Any:
-    """Number, revision and time of the last ``put`` of a delivery; None without one."""
+    """Number, revision, time of the last ``put`` and state of a delivery; None without one."""
     values = {"base_url": base_url, "external_id": external_id}
     return db.execute(sql.FIND, values).fetchone()
 
@@ -71,7 +83,9 @@ def enrich(
 ) -> int:
     """See ``Outbox.enrich``."""
     db.execute(sql.AWAIT, {"base_url": base_url, "external_id": external_id, "now": now})
-    row_id = find(db, base_url, external_id)[0]
+    row_id, _, _, state = find(db, base_url, external_id)
+    if state == "skipped":
+        return 0
     db.execute(sql.AWAIT_CONTENT, {"id": row_id})
     revision, size, earlier = db.execute(sql.ENRICHED + db.lock, {"id": row_id}).fetchone()
     together = merged(json.loads(earlier) if earlier else {}, changes)
@@ -260,11 +274,13 @@ def _join(db: Database, there: Any, moved: Any, now: float) -> None:
 
 def maintain(db: Database, now: float, retain: float, max_age: float) -> int:
     """See ``Outbox.maintain``."""
-    for state, kept in (("sent", retain), ("dead", DEAD_KEPT)):
+    for state, kept in (("sent", retain), ("dead", DEAD_KEPT), ("skipped", DEAD_KEPT)):
         old = {"now": now, "state": state, "before": now - kept, "at_once": sql.AT_ONCE}
         db.execute(sql.PURGE, old)
     back = {"now": now, "horizon": now + HORIZON}
     for statement in (sql.UNDELAY, sql.UNLEASE, sql.UNCLOSE):
         db.execute(statement, back)
+    # Those who look give up themselves, and say so in the document.
+    _pending.tidy(db, now=now, kept=DEAD_KEPT, max_age=max_age + GRACE)
     old = {"now": now, "before": now - max_age, "at_once": sql.AT_ONCE}
     return db.execute(sql.EXPIRE, old).rowcount

@@ -17,12 +17,14 @@ from zelto_agents.outbox import (
     Orphan,
     OutboxFullError,
     Outcome,
+    Pending,
     Put,
     State,
     Stats,
     _deliveries,
     _gate,
     _journals,
+    _pending,
 )
 from zelto_agents.outbox import _statements as sql
 from zelto_agents.outbox._database import Database
@@ -171,6 +173,34 @@ class Engine(ABC):
         return self._run(
             lambda db: _deliveries.settle(db, me, results, now), synced=False, reserve=True
         )
+
+    def skip(self, base_url: str, external_id: str, journal: str, *, now: float) -> None:
+        """See ``Outbox.skip``."""
+        self._run(lambda db: _deliveries.skip(db, base_url, external_id, journal, now))
+        self._journals.pop(journal, None)
+
+    def expect(self, awaited: Pending, *, now: float) -> None:
+        """See ``Outbox.expect``."""
+        self._run(lambda db: _pending.expect(db, awaited, now))
+
+    def claim_pending(
+        self, base_url: str, *, now: float, lease: float, limit: int = 1
+    ) -> list[Pending]:
+        """See ``Outbox.claim_pending``."""
+
+        def work(db: Database) -> list[Pending]:
+            me = self._process.id
+            return _pending.claim_pending(db, base_url, me, now=now, lease=lease, limit=limit)
+
+        return self._run_as_holder(work, now)
+
+    def settle_pending(self, outcome: Pending, *, now: float) -> bool:
+        """See ``Outbox.settle_pending``."""
+        return self._run(lambda db: _pending.settle_pending(db, outcome, now), reserve=True)
+
+    def pending(self) -> list[Pending]:
+        """See ``Outbox.pending``."""
+        return self._run(_pending.pending, synced=False, reserve=True)
 
     def journal(
         self, call: str, base_url: str, external_id: str, facts: Sequence[bytes], *, now: float

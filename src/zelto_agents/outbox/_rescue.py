@@ -17,6 +17,9 @@ def rescue(old: sqlite3.Connection, new: sqlite3.Connection) -> int:
         saved += _copy(old, new, row, "delivery", ("base_url", "external_id"), "content")
     for row in _readable(old, "journal"):
         saved += _copy(old, new, row, "journal", ("call",), "fact")
+    for row in _readable(old, "pending"):
+        del row["id"]
+        _insert(new, "pending", row)
     return saved
 
 

@@ -87,13 +87,25 @@ ON CONFLICT (base_url, external_id) DO UPDATE SET
   created_at = CASE WHEN delivery.state IN ('sent', 'dead') THEN :now ELSE delivery.created_at END,
   provider = :provider, state = :state, revision = delivery.revision + 1, due_at = :due_at,
   failures = 0, status = NULL, details = '', put_at = :now, updated_at = :now, size = :size
+WHERE delivery.state <> 'skipped'
+"""
+SKIP = """
+INSERT INTO delivery (base_url, external_id, provider, state, revision, due_at,
+  created_at, updated_at)
+VALUES (:base_url, :external_id, '', 'skipped', 0, 0, :now, :now)
+ON CONFLICT (base_url, external_id) DO UPDATE SET state = 'skipped', revision = 0
+WHERE delivery.state = 'awaited'
+"""
+SKIP_CONTENT = """
+DELETE FROM content WHERE delivery_id IN (SELECT id FROM delivery
+  WHERE base_url = :base_url AND external_id = :external_id AND state = 'skipped')
 """
 PUT_CONTENT = """
 INSERT INTO content (delivery_id, document) VALUES (:id, :document)
 ON CONFLICT (delivery_id) DO UPDATE SET document = :document
 """
 FIND = """
-SELECT id, revision, put_at FROM delivery
+SELECT id, revision, put_at, state FROM delivery
 WHERE base_url = :base_url AND external_id = :external_id
 """
 
@@ -239,11 +251,15 @@ DELETE = "DELETE FROM delivery WHERE id = :id"
 PURGE = """
 DELETE FROM delivery WHERE id IN (SELECT id FROM delivery
   WHERE state = :state AND updated_at <= :before AND lease_until <= :now
-  AND unsure_until <= :now ORDER BY updated_at LIMIT :at_once)
+  AND unsure_until <= :now AND NOT EXISTS (SELECT 1 FROM pending
+    WHERE pending.external_id = delivery.external_id AND pending.state = 'waiting')
+  ORDER BY updated_at LIMIT :at_once)
 """
 PURGE_SENT = """
 DELETE FROM delivery WHERE id IN (SELECT id FROM delivery
-  WHERE state = 'sent' AND lease_until = 0 ORDER BY updated_at LIMIT 100)
+  WHERE state = 'sent' AND lease_until = 0 AND NOT EXISTS (SELECT 1 FROM pending
+    WHERE pending.external_id = delivery.external_id AND pending.state = 'waiting')
+  ORDER BY updated_at LIMIT 100)
 """
 EXPIRE = """
 UPDATE delivery SET state = 'dead', updated_at = :now,
@@ -305,6 +321,7 @@ LEFT = (
        alive_at = CASE WHEN orphaned = 1 THEN alive_at ELSE :seen_at END
        WHERE holder = :id""",
     "UPDATE delivery SET lease_until = :now WHERE holder = :id AND lease_until > :now",
+    "UPDATE pending SET lease_until = 0 WHERE holder = :id",
     "UPDATE gate SET prober = '', probe_until = 0 WHERE prober = :id",
     "UPDATE gate SET leader = '', leader_until = 0 WHERE leader = :id",
 )

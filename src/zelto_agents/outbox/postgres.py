@@ -21,16 +21,17 @@ from zelto_agents.outbox import OutboxError
 from zelto_agents.outbox import _statements as sql
 from zelto_agents.outbox._database import Cursor, Database, Values
 from zelto_agents.outbox._engine import MAX_BYTES, Engine
+from zelto_agents.outbox._pending import SCHEMA as PENDING
 
 if TYPE_CHECKING:
     import psycopg
 
 __all__ = ["PostgresOutbox"]
 
-SCHEMA_VERSION = 1
-_SCHEMA = sql.SCHEMA.format(
-    id="BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", key="BIGINT", blob="BYTEA"
-)
+SCHEMA_VERSION = 2
+_ID = "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"
+_PENDING = PENDING.format(id=_ID)
+_SCHEMA = sql.SCHEMA.format(id=_ID, key="BIGINT", blob="BYTEA") + _PENDING
 # Within the budget of a shutdown, so that the call can still be kept elsewhere.
 ANSWERS_WITHIN = 1.0
 DIALS_FOR = 10
@@ -208,6 +209,10 @@ class PostgresOutbox(Engine):
                 f"the outbox {self._name} was written by a newer zelto-agents "
                 f"(format {found[0]}): upgrade, or set ZELTO_OUTBOX to another database"
             )
+        if found is not None and found[0] < SCHEMA_VERSION:
+            more: Any = f"SET LOCAL search_path TO zelto_agents; {_PENDING}"
+            connection.execute(more)
+            connection.execute("UPDATE version SET number = %s", (SCHEMA_VERSION,))
 
     def _run(
         self, work: Callable[[Database], _T], *, synced: bool = True, reserve: bool = False

@@ -32,14 +32,16 @@ from zelto_agents.outbox._files import (
     release,
     set_aside,
 )
+from zelto_agents.outbox._pending import SCHEMA as PENDING
 from zelto_agents.outbox._rescue import rescue
 
 __all__ = ["SqliteOutbox"]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 # Seconds within which the file is taken to be there still, for what need not survive the power.
 LOOK_EVERY = 1.0
-_SCHEMA = sql.SCHEMA.format(id="INTEGER PRIMARY KEY", key="INTEGER", blob="BLOB")
+_PENDING = PENDING.format(id="INTEGER PRIMARY KEY")
+_SCHEMA = sql.SCHEMA.format(id="INTEGER PRIMARY KEY", key="INTEGER", blob="BLOB") + _PENDING
 # From the first format to the second: documents moved to a table of their own.
 _FROM_1 = f"""
 ALTER TABLE delivery RENAME TO delivery_1; DROP INDEX delivery_due;
@@ -132,7 +134,7 @@ class SqliteOutbox(Engine):
                 f"(format {version}): upgrade, or set ZELTO_OUTBOX to another folder"
             )
         if version < SCHEMA_VERSION:
-            script = _FROM_1 if version else _SCHEMA
+            script = (_SCHEMA, _FROM_1, _PENDING)[version]
             self._db.executescript(
                 f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
             )

@@ -18,6 +18,7 @@ from zelto_agents.outbox import (
     OutboxError,
     OutboxFullError,
     Outcome,
+    Pending,
     Put,
     State,
     Stats,
@@ -146,6 +147,55 @@ class SteadyOutbox:
             external_id,
             lambda engine: engine.enrich(base_url, external_id, changes, now=now),
         )[1]
+
+    def skip(self, base_url: str, external_id: str, journal: str, *, now: float) -> None:
+        """See ``Outbox.skip``."""
+
+        def skip(engine: Engine) -> int:
+            engine.skip(base_url, external_id, journal, now=now)
+            return 0
+
+        index, _ = self._keep(base_url, external_id, skip)
+        self._ending[base_url, external_id] = journal
+        self._end_journal((base_url, external_id), index)
+
+    def expect(self, awaited: Pending, *, now: float) -> None:
+        """See ``Outbox.expect``; where a file lies, only this host's own engine knows."""
+
+        def expect(engine: Engine) -> bool:
+            engine.expect(awaited, now=now)
+            return True
+
+        places = list(range(len(self._tiers)))
+        if awaited.kind == "file" and len(places) > 2:
+            places = [*places[1:], 0]
+        any(self._ask(index, expect) for index in places)
+
+    def claim_pending(
+        self, base_url: str, *, now: float, lease: float, limit: int = 1
+    ) -> list[Pending]:
+        """See ``Outbox.claim_pending``; ``id`` tells where it is, too."""
+        found: list[Pending] = []
+        for index in self._open_ones():
+            here = self._ask(
+                index,
+                lambda engine: engine.claim_pending(base_url, now=now, lease=lease, limit=limit),
+            )
+            found += [replace(one, id=one.id * len(self._tiers) + index) for one in here or []]
+        return found
+
+    def settle_pending(self, outcome: Pending, *, now: float) -> bool:
+        """See ``Outbox.settle_pending``."""
+        number, index = divmod(outcome.id, len(self._tiers))
+        mine = replace(outcome, id=number)
+        return bool(self._ask(index, lambda engine: engine.settle_pending(mine, now=now)))
+
+    def pending(self) -> list[Pending]:
+        """See ``Outbox.pending``."""
+        found: list[Pending] = []
+        for index in self._open_ones():
+            found += self._ask(index, lambda engine: engine.pending()) or []
+        return found
 
     def claim(
         self,

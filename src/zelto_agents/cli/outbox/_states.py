@@ -16,3 +16,4 @@ class StateName(StrEnum):
     dead = "dead"
     sent = "sent"
     awaited = "awaited"
+    skipped = "skipped"

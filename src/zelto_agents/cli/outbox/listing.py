@@ -15,9 +15,10 @@ from zelto_agents.cli._words import Words, plain, size, span, totals
 from zelto_agents.cli.outbox._states import StateName
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
-    from zelto_agents.outbox import Delivery
+    from zelto_agents.outbox import Delivery, Pending
     from zelto_agents.settings import Settings
 
 __all__ = ["register"]
@@ -25,12 +26,14 @@ __all__ = ["register"]
 ROWS = 20
 NARROW = 110
 # What needs somebody comes first.
-_ORDER = ("dead", "held", "awaited", "due", "live", "sent")
-_STYLES = {"dead": "red", "held": "yellow", "awaited": "yellow", "sent": "dim"}
+_ORDER = ("dead", "held", "awaited", "due", "live", "sent", "skipped")
+_STYLES = {"dead": "red", "held": "yellow", "awaited": "yellow", "sent": "dim", "skipped": "dim"}
 
 _EPILOG = """
 States: live (the call is going on), due (waits to be sent), held (waits for a key or an agent),
-dead (refused for good), sent (kept for enrichments), awaited (an enrichment without its call).
+dead (refused for good), sent (kept for enrichments), awaited (an enrichment without its call),
+skipped (the agent's filter does not want it). Recordings that are looked for have a table of their
+own: waiting, or failed and why.
 
 Exit codes: 0 listed, 1 the outbox cannot be used, 2 wrong usage.
 
@@ -71,28 +74,55 @@ def listed(
         figures = totals(stats, now)
         gates = words.closed_gates(d.base_url for d in found)
         rows = [asdict(d) | {"why": words.why(d)} for d in shown]
+        recordings = [p for p in engine.pending() if p.state != "found"]
         if as_json:
-            typer.echo(json.dumps({"deliveries": rows, **figures, "gates": gates}))
+            awaited = {"recordings": [asdict(p) for p in recordings]}
+            typer.echo(json.dumps({"deliveries": rows, **awaited, **figures, "gates": gates}))
             return
-        if shown:
-            _print_table(shown, words)
+        for table in (_table(shown, words), _recordings(recordings, now)):
+            _print_table(table)
     if len(shown) < len(chosen):
         typer.echo(f"{len(chosen) - len(shown)} more: --limit 0 shows all")
     _print_totals(figures, gates, settings)
 
 
-def _print_table(deliveries: list[Delivery], words: Words) -> None:
+def _console() -> Console:
     from rich.console import Console
 
     # A pipe has no edge at which to wrap.
-    console = Console(width=None if sys.stdout.isatty() else 10_000)
-    console.print(_table(deliveries, words, narrow=console.width < NARROW))
+    return Console(width=None if sys.stdout.isatty() else 10_000)
 
 
-def _table(deliveries: list[Delivery], words: Words, *, narrow: bool) -> Table:
+def _print_table(table: Table) -> None:
+    if table.row_count:
+        _console().print(table)
+
+
+def _recordings(pending: list[Pending], now: float) -> Table:
     from rich.table import Table
     from rich.text import Text
 
+    table = Table(box=None, pad_edge=False)
+    for name in ("recording of", "from", "state", "tries", "age", "next try", "why"):
+        table.add_column(name, overflow="fold")
+    for one in pending:
+        table.add_row(
+            Text(plain(one.external_id)),
+            one.kind,
+            Text(one.state, style="red" if one.state == "failed" else "yellow"),
+            str(one.attempts),
+            span(now - one.created_at),
+            _again(one.due_at, now) if one.state == "waiting" else "",
+            Text(plain(one.details, 240)),
+        )
+    return table
+
+
+def _table(deliveries: list[Delivery], words: Words) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    narrow = _console().width < NARROW
     table = Table(box=None, pad_edge=False)
     table.add_column("external id", overflow="fold")
     table.add_column("state", no_wrap=True)
@@ -115,9 +145,11 @@ def _table(deliveries: list[Delivery], words: Words, *, narrow: bool) -> Table:
 
 
 def _next_try(one: Delivery, now: float) -> str:
-    if one.state != "due":
-        return ""
-    return f"in {span(one.due_at - now)}" if one.due_at > now else "now"
+    return _again(one.due_at, now) if one.state == "due" else ""
+
+
+def _again(due_at: float, now: float) -> str:
+    return f"in {span(due_at - now)}" if due_at > now else "now"
 
 
 def _print_totals(figures: dict[str, Any], gates: list[dict[str, Any]], settings: Settings) -> None:

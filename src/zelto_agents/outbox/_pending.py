@@ -1,0 +1,122 @@
+"""Pending enrichments: what is awaited of a call, from ``expect`` to its outcome."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from zelto_agents.outbox import Pending
+from zelto_agents.outbox._database import Database
+
+__all__ = ["SCHEMA", "claim_pending", "expect", "pending", "settle_pending", "tidy"]
+
+SCHEMA = """
+CREATE TABLE pending (
+  id {id},
+  base_url TEXT NOT NULL,
+  external_id TEXT NOT NULL,
+  name TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  reference TEXT NOT NULL,
+  state TEXT NOT NULL DEFAULT 'waiting',
+  due_at DOUBLE PRECISION NOT NULL,
+  holder TEXT NOT NULL DEFAULT '',
+  lease_until DOUBLE PRECISION NOT NULL DEFAULT 0,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  details TEXT NOT NULL DEFAULT '',
+  created_at DOUBLE PRECISION NOT NULL,
+  updated_at DOUBLE PRECISION NOT NULL,
+  UNIQUE (base_url, external_id, name)
+);
+CREATE INDEX pending_due ON pending (state, due_at);
+CREATE INDEX pending_call ON pending (external_id);
+"""
+
+DETAILS_KEPT = 2048
+_COLUMNS = """d.base_url, d.external_id, d.name, d.kind, d.reference, d.id, d.state, d.due_at,
+  d.lease_until, d.attempts, d.details, d.created_at, d.updated_at"""
+
+_EXPECT = """
+INSERT INTO pending (base_url, external_id, name, kind, reference, due_at, created_at, updated_at)
+VALUES (:base_url, :external_id, :name, :kind, :reference, :now, :now, :now)
+ON CONFLICT (base_url, external_id, name) DO NOTHING
+"""
+# A URL that was found is found again only while its document has not arrived.
+_DUE = f"""
+SELECT {_COLUMNS} FROM pending d
+WHERE d.base_url IN (:base_url, '') AND d.due_at <= :now AND d.lease_until <= :now
+  AND (d.state = 'waiting' OR (d.state = 'found' AND EXISTS (SELECT 1 FROM delivery
+    WHERE delivery.external_id = d.external_id AND delivery.state IN ('due', 'held'))))
+ORDER BY d.due_at, d.id LIMIT :limit
+"""  # noqa: S608 - constant texts
+_CLAIM = """
+UPDATE pending SET holder = :holder, lease_until = :lease_until, attempts = attempts + 1
+WHERE id = :id
+"""
+_SETTLE = """
+UPDATE pending SET holder = '', lease_until = 0, kind = :kind, reference = :reference,
+  state = :state, due_at = :due_at, details = :details, updated_at = :now
+WHERE id = :id AND lease_until = :lease_until
+"""
+_ALL = f"SELECT {_COLUMNS} FROM pending d ORDER BY d.id"  # noqa: S608 - constant texts
+_TIDY = "DELETE FROM pending WHERE state <> 'waiting' AND updated_at <= :before"
+# Nobody who could look came in time.
+_EXPIRE = """
+UPDATE pending SET state = 'failed', updated_at = :now,
+  details = 'waited longer than ZELTO_MAX_AGE; ' || details
+WHERE state = 'waiting' AND lease_until <= :now AND created_at <= :before
+"""
+
+
+def expect(db: Database, awaited: Pending, now: float) -> None:
+    """See ``Outbox.expect``."""
+    values = {
+        "base_url": awaited.base_url,
+        "external_id": awaited.external_id,
+        "name": awaited.name,
+        "kind": awaited.kind,
+        "reference": awaited.reference,
+        "now": now,
+    }
+    db.execute(_EXPECT, values)
+
+
+def claim_pending(
+    db: Database, base_url: str, holder: str, *, now: float, lease: float, limit: int
+) -> list[Pending]:
+    """See ``Outbox.claim_pending``."""
+    values = {"base_url": base_url, "now": now, "limit": limit}
+    rows = db.execute(_DUE + db.skip, values).fetchall()
+    mark = {"holder": holder, "lease_until": now + lease}
+    db.many(_CLAIM, [{**mark, "id": row[5]} for row in rows])
+    return [replace(_pending(row), lease_until=now + lease) for row in rows]
+
+
+def settle_pending(db: Database, outcome: Pending, now: float) -> bool:
+    """See ``Outbox.settle_pending``."""
+    values = {
+        "id": outcome.id,
+        "lease_until": outcome.lease_until,
+        "kind": outcome.kind,
+        "reference": outcome.reference,
+        "state": outcome.state,
+        "due_at": outcome.due_at,
+        "details": outcome.details[:DETAILS_KEPT],
+        "now": now,
+    }
+    return db.execute(_SETTLE, values).rowcount == 1
+
+
+def pending(db: Database) -> list[Pending]:
+    """See ``Outbox.pending``."""
+    return [_pending(row) for row in db.execute(_ALL).fetchall()]
+
+
+def tidy(db: Database, *, now: float, kept: float, max_age: float) -> None:
+    """Give up what was awaited for ``max_age`` seconds; forget what was settled ``kept`` ago."""
+    db.execute(_EXPIRE, {"now": now, "before": now - max_age})
+    db.execute(_TIDY, {"before": now - kept})
+
+
+def _pending(row: Any) -> Pending:
+    return Pending(*row)
