@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 
-from zelto_agents._sound import mend
+from zelto_agents._audio import keep_file, mend
 from zelto_agents._trouble import Trouble
 from zelto_agents.facts import Fact, RecordingAwaited, RecordingSource
 from zelto_agents.outbox import Outbox, Pending
@@ -114,25 +114,27 @@ class Enricher:
                 )
             reference = one.reference
             if one.kind == "file":
-                reference = str(await anyio.to_thread.run_sync(self.keep, reference))
+                with contextlib.suppress(FileNotFoundError):  # the resolver will say so
+                    reference = str(await anyio.to_thread.run_sync(self.keep, reference))
             kind: Any = one.kind
             return await self._resolver.resolve(kind, reference, one.external_id)
         except Exception as fault:  # noqa: BLE001 - our own faults stay ours
             return NotYet(f"looking for it failed ({type(fault).__name__})")
 
     def keep(self, reference: str) -> Path:
-        """Move a file to where nobody else deletes it, which may take a copy; where it is then."""
-        from zelto_agents.recording import keep_file
+        """Have a file where nobody else deletes it, which may take a copy; where that is.
 
+        Raises:
+            FileNotFoundError: it is not there.
+        """
         path = self._folder / reference  # an absolute one stays as it is
-        name = f"{hashlib.sha256(reference.encode()).hexdigest()[:32]}{path.suffix}"
-        kept = path if path.parent == self._folder else self._folder / name
-        if not kept.exists():
-            kept = keep_file(path, kept)
-        if kept.suffix == ".wav":
+        if path.parent == self._folder:
             with contextlib.suppress(OSError):
-                mend(kept)
-        return kept
+                mend(path)
+            return path
+        name = f"{hashlib.sha256(reference.encode()).hexdigest()[:32]}{path.suffix}"
+        kept = self._folder / name
+        return kept if kept.exists() else keep_file(path, kept)
 
     def _outcome(self, one: Pending, answer: Found | NotYet | Hopeless) -> Pending:
         from zelto_agents.recording import Found, NotYet

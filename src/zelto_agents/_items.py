@@ -30,6 +30,9 @@ class CallFacts:
     """
 
     redact: Callable[[str], str] | None = None
+    wanted: Callable[[CallIngest], bool] | None = None
+    """Whether the document is to be sent; None when all are, or once that is decided."""
+    skipped: bool = False
     facts: list[Fact] = field(default_factory=list[Fact])
     dropped: int = 0
     ended: bool = False

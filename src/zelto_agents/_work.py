@@ -13,12 +13,13 @@ import anyio
 from anyio.abc import TaskGroup
 
 from zelto_agents._adopt import document_of
+from zelto_agents._audio import Sounds
 from zelto_agents._drain import Drainer
 from zelto_agents._enrich import Enricher, awaited_of, pending_of, recordings_of
 from zelto_agents._house import House, guarded
 from zelto_agents._items import CallFacts, EncodedFacts, Enrichment, Flush, Item, Sound, Upload
-from zelto_agents._sound import Sounds
 from zelto_agents._trouble import Trouble
+from zelto_agents.contract import CallIngest
 from zelto_agents.facts import CallEnded, CallStarted, Fact, redacted
 from zelto_agents.outbox import Claim, Pending, Put
 from zelto_agents.outbox.steady import SteadyOutbox
@@ -112,6 +113,8 @@ class Work:
                     self._answer_flushes()
 
     def _collect(self, call: CallFacts, fact: Fact) -> None:
+        if call.skipped:
+            return
         edge = isinstance(fact, CallStarted | CallEnded)
         if len(call.facts) >= FACTS_OF_A_CALL and not edge:
             call.dropped += 1
@@ -159,7 +162,7 @@ class Work:
     def _finish(self, call: CallFacts) -> None:
         document = document_of(call.facts, call.dropped)
         wire = document.wire()
-        if call.written == hash(wire):
+        if call.written == hash(wire) or self._is_skipped(call, document):
             return
         settled = any(fact.settled for fact in call.facts if isinstance(fact, CallEnded))
         held = not document.has_agent and not self._settings.agent_id
@@ -175,6 +178,23 @@ class Work:
         self._expect(awaited_of(call.facts, self._base_url, external_id))
         self._put(put, 0.0 if settled else SETTLING)
         call.written = hash(wire)
+
+    def _is_skipped(self, call: CallFacts, document: CallIngest) -> bool:
+        """Ask the host's filter, once; what it fails on is sent."""
+        wanted, call.wanted = call.wanted, None
+        try:
+            call.skipped = wanted is not None and not wanted(document)
+        except Exception as fault:  # noqa: BLE001 - the user's function
+            self._trouble.problem(
+                "filter", "filter failed (%s): the call is sent", type(fault).__name__
+            )
+        if call.skipped:
+            external_id = document.call.external_id
+            self._outbox.skip(self._base_url, external_id, call.journal, now=time.time())
+            for one in awaited_of(call.facts, self._base_url, external_id):
+                self._sounds.drop(one.reference)
+            call.facts.clear()
+        return call.skipped
 
     def _expect(self, awaited: Sequence[Pending]) -> None:
         for one in awaited:
@@ -207,6 +227,8 @@ class Work:
         now = time.time()
         put = replace(put, due_at=now + delay + HEAD_START)
         revision = self._outbox.put(put, now=now)
+        if not revision:
+            return  # another process's filter did not want it
         self._note_unsent(put.external_id, revision)
         if not put.held:
             self._send_soon(put.external_id, delay)

@@ -178,8 +178,8 @@ class Call:
 
         Args:
             url: where it can be fetched; Zelto keeps a copy, so it may expire later.
-            file: a finished file; it is moved to the outbox, and uploaded to
-                ``ZELTO_RECORDINGS`` after the call.
+            file: a finished file, kept next to the outbox and uploaded to ``ZELTO_RECORDINGS``
+                after the call; yours stays where it is.
             egress: the id of a LiveKit egress.
             twilio: the SID of a recording at Twilio.
             daily: the id of a recording at Daily.
@@ -191,12 +191,12 @@ class Call:
             self.add(RecordingAwaited(at=now, where=where, reference=reference))
 
     @property
-    def keeps_sound(self) -> bool:
-        """Whether ``sound`` has a use: there is a place where recordings go."""
+    def keeps_audio(self) -> bool:
+        """Whether there is a place where recordings go; else ``audio`` does nothing."""
         return self._keep_sound is not None
 
     @guarded
-    def sound(self, samples: bytes, *, rate: int, channels: int = 1) -> None:
+    def audio(self, samples: bytes, *, rate: int, channels: int = 1) -> None:
         """A stretch of the call's audio, which follows the one before it; becomes its recording.
 
         Args:

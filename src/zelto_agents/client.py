@@ -91,6 +91,7 @@ class Zelto:
         recording_url: str | None = None,
         channel: str | None = None,
         redact: Callable[[str], str] | None = None,
+        filter: Callable[[CallIngest], bool] | None = None,  # noqa: A002 - what it is
         provider: str = "zelto",
         started_at: float | None = None,
     ) -> Call:
@@ -108,12 +109,15 @@ class Zelto:
             recording_url: where the audio can be fetched.
             channel: ``text`` for a conversation without speech and times.
             redact: is given every text before it is written or sent anywhere.
+            filter: is given the document at the end; False, and nothing is sent or kept of it.
+                Asked once for each id, in the delivery thread; a call that is adopted after its
+                process died is sent unasked.
             provider: ``zelto``, or ``livekit`` from its plugin.
             started_at: seconds since the epoch; now, by default.
         """
         wanted = None if external_id is None else _text(external_id)
         usable = wanted or str(uuid.uuid4())
-        collected = CallFacts(redact)
+        collected = CallFacts(redact, filter)
         call = Call(
             usable,
             epoch(started_at),

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from zelto_agents.cli._start import failure, load_settings, opened
+from zelto_agents.cli._start import load_settings, opened
 
 __all__ = ["register"]
 
 _EPILOG = """
 The changes are merged into the call's document, which is sent again whole. Without the document
-(it is kept for ZELTO_RETAIN after it was sent) they wait for it. A file is copied, uploaded to
+(it is kept for ZELTO_RETAIN after it was sent) they wait for it. A file is uploaded to
 ZELTO_RECORDINGS, and its URL sent.
 
 Exit codes: 0 sent, 1 kept and not sent (yet), 2 wrong usage.
@@ -36,7 +37,10 @@ def enrich(
     external_id: Annotated[str, typer.Argument(metavar="ID", help="The call's externalId.")],
     *,
     recording_url: Annotated[str | None, typer.Option(help="Where its audio is.")] = None,
-    recording_file: Annotated[str | None, typer.Option(help="A file to upload.")] = None,
+    recording_file: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, readable=True, help="A file to upload."),
+    ] = None,
     egress: Annotated[str | None, typer.Option(help="The id of a LiveKit egress.")] = None,
     twilio: Annotated[str | None, typer.Option(help="The SID of a Twilio recording.")] = None,
     daily: Annotated[str | None, typer.Option(help="The id of a Daily recording.")] = None,
@@ -55,7 +59,7 @@ def enrich(
     sources = {"egress": egress, "twilio": twilio, "daily": daily}
     recording = {name: value for name, value in sources.items() if value}
     if recording_file:
-        recording["file"] = _kept(recording_file)
+        recording["file"] = str(recording_file.absolute())
     customer = {"number": customer_number, "name": customer_name}
     changes: dict[str, Any] = {
         "recording_url": recording_url,
@@ -97,20 +101,6 @@ def _send(external_id: str, changes: dict[str, Any], timeout: float, *, as_json:
             typer.echo(f"its recording is looked for: {why}", err=True)
     if state != "sent" or waits:
         raise typer.Exit(1)
-
-
-def _kept(file: str) -> str:
-    """A copy: what is handed over is moved away, and the user's own file is to stay."""
-    import shutil
-    import tempfile
-    from pathlib import Path
-
-    path = Path(file)
-    try:
-        folder = Path(tempfile.mkdtemp(prefix="zelto-"))
-        return shutil.copyfile(path, folder / path.name).as_posix()
-    except OSError as fault:
-        raise failure("enrich", f"--recording-file {file}: {fault.strerror or fault}") from None
 
 
 def _metadata(pairs: list[str]) -> dict[str, Any]:

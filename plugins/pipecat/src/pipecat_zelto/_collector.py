@@ -11,7 +11,7 @@ from typing import Any, TypedDict, Unpack
 from loguru import logger
 
 from pipecat import __version__ as pipecat_version
-from zelto_agents import Call, Zelto
+from zelto_agents import Call, CallIngest, Zelto
 from zelto_agents.facts import AgentKnown, CustomerKnown, MetadataKnown
 from zelto_agents.guard import guarded
 
@@ -41,6 +41,7 @@ class CallOptions(TypedDict, total=False):
     customer: Mapping[str, str] | None
     recording_url: str | None
     redact: Callable[[str], str] | None
+    filter: Callable[[CallIngest], bool] | None
     usage_metrics: bool
     zelto: Zelto | None
 

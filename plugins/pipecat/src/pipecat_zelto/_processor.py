@@ -45,6 +45,7 @@ class ZeltoProcessor(FrameProcessor):
               make.
             - ``recording_url``: where the audio can be fetched.
             - ``redact``: is given every text before it is written or sent anywhere.
+            - ``filter``: is given the document at the end; False, and nothing is sent of it.
             - ``usage_metrics``: False leaves Pipecat's usage metrics as they are, which is off.
             - ``zelto``: another client than the process's own.
 

@@ -128,6 +128,8 @@ class PipelineWatch:
             processor.add_event_handler("on_assistant_turn_stopped", self._on_answer_stopped)
         if "on_recording_started" in events:
             processor.add_event_handler("on_recording_started", self._on_recording)
+            if self.call.keeps_audio:
+                processor.add_event_handler("on_audio_data", self._on_audio)
         for transport in transports(processor):
             self._transport.follow(transport)
         self._voice = self._voice or carries_audio(processor)
@@ -235,6 +237,10 @@ class PipelineWatch:
     def _on_recording(self, processor: Any, *details: Any) -> None:
         seconds = round(time.time() - self.call.started_at, 3)
         self._note({"recording": {"startSeconds": max(0.0, seconds)}})
+
+    @guarded
+    def _on_audio(self, processor: Any, audio: bytes, rate: int, channels: int) -> None:
+        self.call.audio(audio, rate=rate, channels=channels)
 
     def _on_left(self, event: str) -> None:
         self._ending.client_left(event, time.time())

@@ -11,7 +11,7 @@ from typing import Any
 
 from livekit.agents import AgentSession, JobContext
 
-from zelto_agents import Call, Zelto
+from zelto_agents import Call, CallIngest, Zelto
 
 from . import _job
 from ._session import SessionWatch
@@ -37,6 +37,7 @@ def attach(
     customer: Mapping[str, str] | None = None,
     recording_url: str | None = None,
     redact: Callable[[str], str] | None = None,
+    filter: Callable[[CallIngest], bool] | None = None,  # noqa: A002 - what it is
     zelto: Zelto | None = None,
 ) -> Call:
     """Collect this session and send it to Zelto when it ends. Never raises; costs microseconds.
@@ -58,6 +59,7 @@ def attach(
         customer: ``number`` and ``name`` of the caller, instead of what the room tells.
         recording_url: where the audio can be fetched.
         redact: is given every text before it is written or sent anywhere.
+        filter: is given the document at the end; False, and nothing is sent or kept of it.
         zelto: another client than the process's own.
 
     Returns:
@@ -80,6 +82,7 @@ def attach(
                 customer=customer,
                 recording_url=recording_url,
                 redact=redact,
+                filter=filter,
             ).call
     except Exception as fault:  # noqa: BLE001 - the call comes first
         logger.error("attach failed (%s); this call is not collected", type(fault).__name__)

@@ -5,13 +5,14 @@ All of it is gone when the session closes, so that it is caught as it appears.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from livekit import rtc
 
-from zelto_agents.facts import CustomerKnown, Fact, MetadataKnown
+from zelto_agents.facts import CustomerKnown, Fact, MetadataKnown, RecordingAwaited
 from zelto_agents.guard import guarded
 
 __all__ = ["RoomWatch"]
@@ -27,6 +28,8 @@ _SIP_IDS = {
     "sip.trunkPhoneNumber": "trunkPhoneNumber",
     "sip.twilio.callSid": "twilio.callSid",
 }
+# An egress that the room began with is older than the session, by seconds.
+EGRESS_BEFORE = 300
 
 
 class RoomWatch:
@@ -49,6 +52,7 @@ class RoomWatch:
         self._rooms: list[Any] = []
         self._caller: str | None = None
         self._known: dict[str, Any] = {}
+        self._recorded = False
 
     def follow(self, room: Any) -> None:
         """Subscribe to a room, once; a session may be in another one than its job."""
@@ -77,16 +81,29 @@ class RoomWatch:
     def reset(self) -> None:
         """Begin anew, with another session."""
         self.left_at = self.disconnect_reason = self._caller = None
-        self.room_gone = False
+        self.room_gone = self._recorded = False
         self._known = {}
 
     def look_around(self) -> None:
         """Those who were there before us cause no event, nor does the session's choice."""
+        self._look_for_egress()
         linked = getattr(self._room_io(), "linked_participant", None)
         if (linked is None and self._caller is None) or (
             linked is not None and linked.identity != self._caller
         ):
             self._look_around(linked)
+
+    @guarded
+    def _look_for_egress(self) -> None:
+        """The room is recorded: by whom, LiveKit's server knows (``Room.is_recording``)."""
+        if self._recorded:
+            return
+        room = next((room for room in self._rooms if _is_recorded(room)), None)
+        if room is not None:
+            self._recorded = True
+            now = time.time()
+            asked = json.dumps({"room": room.name, "after": int(now) - EGRESS_BEFORE})
+            self._add(RecordingAwaited(at=now, where="livekit-egress", reference=asked))
 
     @guarded
     def _look_around(self, linked: Any) -> None:
@@ -164,6 +181,10 @@ class RoomWatch:
         if self._caller is None:
             return room_io is None  # whom the session listens to, it says itself
         return bool(participant.identity == self._caller)
+
+
+def _is_recorded(room: Any) -> bool:
+    return getattr(room, "is_recording", False) is True and isinstance(room.name, str)
 
 
 def _attributes(participant: Any) -> Mapping[str, str]:

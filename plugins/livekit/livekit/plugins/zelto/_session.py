@@ -137,8 +137,17 @@ class SessionWatch:
                     CallStarted(at=started, external_id=self.call.external_id, provider="livekit")
                 )
             self._look_back()
+            self._await_file()
         self._room.follow(getattr(self._room_io(), "_room", None))
         self._room.look_around()
+
+    @guarded
+    def _await_file(self) -> None:
+        """The session's own recording, which is whole once the session has closed."""
+        recorder = getattr(self._session, "_recorder_io", None)
+        path = getattr(recorder, "output_path", None)
+        if path is not None and self.call.keeps_audio:
+            self.call.recording(file=path)
 
     @guarded
     def _on_item(self, event: Any) -> None:
@@ -227,6 +236,7 @@ class SessionWatch:
         reason = str(getattr(event.reason, "value", event.reason))
         self._close = Close.now(reason, event.created_at, self._room, getattr(event, "error", None))
         self._closed_first = is_ending(self._ctx) is False
+        self._await_file()
         self._tell_the_rest(event.created_at)
         # Within a job, its shutdown tells more a few milliseconds later.
         self._end(settled=self._ctx is None or reason not in _VAGUE)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import struct
 from pathlib import Path
 from typing import BinaryIO
 
 from zelto_agents._items import Sound
 
-__all__ = ["Sounds", "mend"]
+__all__ = ["Sounds", "keep_file", "mend"]
 
 _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 _BYTES = 2  # of a sample
@@ -38,9 +39,8 @@ class Sounds:
         if file is None:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             path = self._folder / sound.name
-            number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            file = self._open[sound.name] = os.fdopen(number, "ab", buffering=0)
-            if not os.fstat(number).st_size:
+            file = self._open[sound.name] = _private(path, os.O_APPEND)
+            if not os.fstat(file.fileno()).st_size:
                 file.write(_header(sound.rate, sound.channels, _OPEN))
         file.write(sound.samples)
 
@@ -51,6 +51,13 @@ class Sounds:
             file.close()
             mend(self._folder / name)
 
+    def drop(self, name: str) -> None:
+        """The call is not wanted, and neither is what was written of it; others' files stay."""
+        file = self._open.pop(name, None)
+        if file is not None:
+            file.close()
+            (self._folder / name).unlink(missing_ok=True)
+
     def close(self) -> None:
         """End all."""
         for name in list(self._open):
@@ -58,8 +65,47 @@ class Sounds:
                 self.end(name)
 
 
+def keep_file(path: Path, kept: Path) -> Path:
+    """Give a file a second name, which its maker does not delete; across disks a copy.
+
+    Returns:
+        Where it is safe; where it was, if there is no room for a copy.
+
+    Raises:
+        FileNotFoundError: it is not there.
+    """
+    kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with contextlib.suppress(FileExistsError):
+        try:
+            kept.hardlink_to(path)
+        except FileNotFoundError:
+            raise
+        except OSError:
+            return _copied(path, kept)
+    return kept
+
+
+def _copied(path: Path, kept: Path) -> Path:
+    part = kept.with_name(f"{kept.name}.part")
+    try:
+        with path.open("rb") as old, _private(part, os.O_TRUNC) as new:
+            shutil.copyfileobj(old, new, 1 << 20)
+            os.fsync(new.fileno())
+        return part.replace(kept)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        part.unlink(missing_ok=True)
+        return path
+
+
+def _private(path: Path, how: int) -> BinaryIO:
+    number = os.open(path, os.O_WRONLY | os.O_CREAT | how, 0o600)
+    return os.fdopen(number, "ab", buffering=0)
+
+
 def mend(path: Path) -> None:
-    """Give a WAV file whose writer did not come to its end the lengths that it has.
+    """Give a WAV file of ours the lengths that it has: its writer may have died.
 
     Raises:
         OSError: it cannot be read or written.
@@ -69,8 +115,6 @@ def mend(path: Path) -> None:
         if len(head) < _HEADER.size or not head.startswith(b"RIFF"):
             return
         fields = _HEADER.unpack(head)
-        if fields[-1] != _OPEN:
-            return
         length = min(path.stat().st_size - _HEADER.size, _OPEN - _HEADER.size)
         file.seek(0)
         file.write(_header(fields[7], fields[6], length))
