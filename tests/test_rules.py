@@ -20,12 +20,14 @@ LOG_METHODS = {"debug", "info", "warning", "error", "critical", "exception"}
 
 # The walk of the data; a module may import what stands at or before its own place.
 ORDER = [
-    {"contract", "guard", "_frozen"},
+    {"contract", "guard", "_frozen", "_sampling", "_digits", "_telephone", "redaction"},
     {"settings", "facts", "policy"},
     {"_turns", "_items"},
     {"fold"},
     {"outbox", "uploader", "call"},
-    {"_trouble", "_adopt", "_telemetry"},
+    {"_trouble", "_telemetry", "_audio", "recording"},
+    {"_enrich"},
+    {"_adopt"},
     {"_drain", "_open", "_one", "_house"},
     {"_work"},
     {"_delivery"},
