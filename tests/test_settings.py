@@ -25,6 +25,8 @@ def test_the_defaults_are_those_of_the_table():
         "max_age": "604800.0",
         "outbox_max_bytes": "268435456.0",
         "shutdown_budget": "2.0",
+        "recordings": "None",
+        "recordings_url": "None",
         "enabled": "True",
         "allow_http": "False",
     }

@@ -25,9 +25,8 @@ def adopt(outbox: Outbox, settings: Settings, now: float) -> int:
     while orphans := [o for o in outbox.orphans(now=now) if o.journal not in seen]:
         for orphan in orphans:
             seen.add(orphan.journal)
-            facts = [fact for fact in map(decoded, orphan.facts) if fact is not None]
-            put = _put(orphan, facts, settings)
-            for awaited in awaited_of(facts, orphan.base_url, orphan.external_id):
+            put = _put(orphan, settings)
+            for awaited in awaited_of(_facts(orphan), orphan.base_url, orphan.external_id):
                 outbox.expect(awaited, now=now)
             if outbox.adopt(put, seen_at=orphan.seen_at, now=now):
                 adopted += 1
@@ -39,7 +38,12 @@ def adopt(outbox: Outbox, settings: Settings, now: float) -> int:
     return adopted
 
 
-def _put(orphan: Orphan, facts: list[Fact], settings: Settings) -> Put:
+def _facts(orphan: Orphan) -> list[Fact]:
+    return [fact for fact in map(decoded, orphan.facts) if fact is not None]
+
+
+def _put(orphan: Orphan, settings: Settings) -> Put:
+    facts = _facts(orphan)
     if not any(isinstance(fact, CallStarted) for fact in facts):
         facts.insert(0, CallStarted(at=orphan.seen_at, external_id=orphan.external_id))
     seen_at = max(orphan.seen_at, *(fact.at for fact in facts))

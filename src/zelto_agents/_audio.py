@@ -37,7 +37,7 @@ class Sounds:
         """
         file = self._open.get(sound.name)
         if file is None:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            private_folder(self._folder)
             path = self._folder / sound.name
             file = self._open[sound.name] = _private(path, os.O_APPEND)
             if not os.fstat(file.fileno()).st_size:
@@ -74,7 +74,7 @@ def keep_file(path: Path, kept: Path) -> Path:
     Raises:
         FileNotFoundError: it is not there.
     """
-    kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private_folder(kept.parent)
     with contextlib.suppress(FileExistsError):
         try:
             kept.hardlink_to(path)
@@ -83,6 +83,12 @@ def keep_file(path: Path, kept: Path) -> Path:
         except OSError:
             return _copied(path, kept)
     return kept
+
+
+def private_folder(folder: Path) -> None:
+    """Make the folder of recordings, and the outbox around it, for their owner alone."""
+    for one in (folder.parent, folder):
+        one.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
 def _copied(path: Path, kept: Path) -> Path:

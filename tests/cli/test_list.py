@@ -51,13 +51,15 @@ def test_json_is_one_object_with_counts_and_ages(filled: str):
     found = run("outbox", "list", "--json", env=environment(filled)).json
     assert set(found) == {
         "deliveries",
+        "recordings",
         "counts",
         "attempts",
         "oldest_waiting_s",
         "bytes",
         "gates",
     }
-    assert found["counts"] == dict.fromkeys(["live", "due", "held", "dead", "sent", "awaited"], 1)
+    states = ["live", "due", "held", "dead", "sent", "awaited"]
+    assert found["counts"] == dict.fromkeys(states, 1) | {"skipped": 0}
     assert found["attempts"] == 2
     assert found["bytes"] > 100
     assert found["oldest_waiting_s"] >= 0

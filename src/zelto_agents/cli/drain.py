@@ -29,7 +29,8 @@ _EPILOG = """
 Waiting calls are tried at once, however long their next attempt is off, and calls of processes
 that died are finished. The counts: attempts that were sent, retried later, held (the key) or dead
 (refused for good); calls of dead processes that were adopted; calls still waiting here, and
-elsewhere (for another base URL); calls that have arrived and are only sent once more to be sure.
+elsewhere (for another base URL); calls that have arrived and are only sent once more to be sure;
+recordings that are looked for.
 
 --watch goes on for ever, as a sidecar; SIGTERM or Ctrl-C ends it within 2 seconds. GET /healthz on
 --health-port answers 200, or 503 with the reason; --health-file is touched while all is well, and
@@ -99,7 +100,9 @@ def _once(settings: Settings, *, as_json: bool) -> None:
         left = [d for d in engine.deliveries() if d.state not in _DONE]
         left += _left_in_the_spare(settings)
         words = Words(engine, settings, time.time())
+        recordings = [p for p in engine.pending() if p.state == "waiting"]
         reasons = Counter(_line(d, words) for d in left)
+    reasons.update(f"recording: {plain(p.details) or 'not looked for yet'}" for p in recordings)
     waiting = [d for d in left if d.state in ("due", "held") and not is_confirming(d)]
     here = sum(d.base_url == settings.base_url for d in waiting)
     counts = asdict(tally) | {
@@ -107,13 +110,14 @@ def _once(settings: Settings, *, as_json: bool) -> None:
         "waiting": here,
         "elsewhere": len(waiting) - here,
         "confirming": sum(map(is_confirming, left)),
+        "recordings": len(recordings),
     }
     typer.echo(
         json.dumps(counts) if as_json else ", ".join(f"{n} {name}" for name, n in counts.items())
     )
     for line, number in reasons.items():
         typer.echo(f"{number} x {line}", err=True)
-    if waiting:
+    if waiting or recordings:
         raise typer.Exit(1)
 
 
