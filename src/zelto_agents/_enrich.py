@@ -16,6 +16,7 @@ import anyio
 import anyio.to_thread
 
 from zelto_agents._audio import keep_file, mend
+from zelto_agents._items import EgressOver
 from zelto_agents._trouble import Trouble
 from zelto_agents.facts import Fact, RecordingAwaited, RecordingSource
 from zelto_agents.outbox import Outbox, Pending
@@ -53,6 +54,12 @@ def awaited_of(facts: Sequence[Fact], base_url: str, external_id: str) -> list[P
     return [pending_of(base_url, external_id, (f.where, f.reference)) for f in found]
 
 
+def _awaits(one: Pending, over: EgressOver) -> bool:
+    wanted = json.loads(one.reference)
+    egress = wanted.get("egress")
+    return bool(egress == over.egress_id if egress else wanted.get("room") == over.room)
+
+
 class Enricher:
     """Looks for what is due, and merges what it finds.
 
@@ -86,6 +93,14 @@ class Enricher:
                 for one in claims:
                     group.start_soon(self._look_for, one)
         return looked
+
+    def hurry(self, over: EgressOver) -> int:
+        """Make what awaits this egress due now; how much that is."""
+        now, hurried = time.time(), 0
+        for one in self._outbox.pending():
+            if one.kind == "livekit-egress" and one.state == "waiting" and _awaits(one, over):
+                hurried += self._outbox.settle_pending(replace(one, due_at=now), now=now)
+        return hurried
 
     def _claim(self) -> list[Pending]:
         base_url = self._settings.base_url

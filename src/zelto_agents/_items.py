@@ -17,7 +17,16 @@ from zelto_agents._frozen import frozen
 from zelto_agents.contract import CANONICAL_PROVIDERS, CallIngest, describe, plain_json
 from zelto_agents.facts import CallStarted, Fact, RecordingSource, encoded
 
-__all__ = ["CallFacts", "EncodedFacts", "Enrichment", "Flush", "Item", "Sound", "Upload"]
+__all__ = [
+    "CallFacts",
+    "EgressOver",
+    "EncodedFacts",
+    "Enrichment",
+    "Flush",
+    "Item",
+    "Sound",
+    "Upload",
+]
 
 logger = logging.getLogger("zelto_agents")
 
@@ -85,6 +94,14 @@ class Enrichment:
 
 
 @frozen
+class EgressOver:
+    """LiveKit's webhook told that an egress ended: what awaits it need not ask in vain."""
+
+    room: str
+    egress_id: str
+
+
+@frozen
 class Sound:
     """A stretch of a call's audio, for the file ``name``: 16-bit samples, channels interleaved."""
 
@@ -126,4 +143,4 @@ class Flush:
     done: Future[bool]
 
 
-Item = tuple[CallFacts, Fact] | Enrichment | Sound | Upload | Flush
+Item = tuple[CallFacts, Fact] | EgressOver | Enrichment | Sound | Upload | Flush

@@ -17,7 +17,16 @@ from zelto_agents._audio import Sounds
 from zelto_agents._drain import Drainer
 from zelto_agents._enrich import Enricher, awaited_of, pending_of, recordings_of
 from zelto_agents._house import House, guarded
-from zelto_agents._items import CallFacts, EncodedFacts, Enrichment, Flush, Item, Sound, Upload
+from zelto_agents._items import (
+    CallFacts,
+    EgressOver,
+    EncodedFacts,
+    Enrichment,
+    Flush,
+    Item,
+    Sound,
+    Upload,
+)
 from zelto_agents._trouble import Trouble
 from zelto_agents.contract import CallIngest
 from zelto_agents.facts import CallEnded, CallStarted, Fact, redacted
@@ -100,6 +109,8 @@ class Work:
                     self._collect(call, fact)
                 case Enrichment():
                     self._enrich(item)
+                case EgressOver():
+                    self.group.start_soon(self._find_egress, item)
                 case Sound():
                     self._sounds.write(item)
                 case Upload():
@@ -217,6 +228,12 @@ class Work:
             self._keeping -= 1
             self._answer_flushes()
         with self._guarded("looking for a recording"):
+            await self._enricher.look()
+
+    async def _find_egress(self, over: EgressOver) -> None:
+        with self._guarded("looking for a recording"):
+            if not self._enricher.hurry(over):
+                logger.warning("no call awaits the egress %s", over.egress_id)
             await self._enricher.look()
 
     def _on_enriched(self, external_id: str, revision: int) -> None:

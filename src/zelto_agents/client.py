@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Self, cast
 
 from zelto_agents._delivery import Delivery, Haste
-from zelto_agents._items import CallFacts, Enrichment, Sound, Upload
+from zelto_agents._items import CallFacts, EgressOver, Enrichment, Sound, Upload
 from zelto_agents.call import Call, awaited_recordings, epoch
 from zelto_agents.contract import CallIngest, clean_text, plain_json
 from zelto_agents.facts import (
@@ -29,7 +29,7 @@ from zelto_agents.facts import (
 )
 from zelto_agents.fold import refusal
 from zelto_agents.guard import guarded
-from zelto_agents.settings import Settings
+from zelto_agents.settings import Settings, environment
 
 __all__ = ["Zelto"]
 
@@ -247,6 +247,27 @@ class Zelto:
                 self._delivery.hand_over(Enrichment(_text(external_id), {}, one))
             if plain or not awaited:
                 self._delivery.hand_over(Enrichment(_text(external_id), plain))
+
+    def egress_ended(self, body: bytes, authorization: str) -> None:
+        """For a handler of LiveKit's webhooks: a recording is there, and need not be asked for.
+
+        Other events than ``egress_ended`` are ignored. Needs the extra ``recording``.
+
+        Args:
+            body: the request's, as it came.
+            authorization: its header of that name.
+
+        Raises:
+            WebhookError: it was not signed with ``LIVEKIT_API_KEY`` and ``LIVEKIT_API_SECRET``.
+        """
+        from zelto_agents.recording import egress_ended
+
+        around = environment()
+        key, secret = around.get("LIVEKIT_API_KEY", ""), around.get("LIVEKIT_API_SECRET", "")
+        over = egress_ended(body, authorization, api_key=key, api_secret=secret)
+        if over is not None and self.settings.enabled:
+            self._announce()
+            self._delivery.hand_over(EgressOver(over.room, over.egress_id))
 
     @guarded
     def upload(

@@ -28,8 +28,6 @@ _SIP_IDS = {
     "sip.trunkPhoneNumber": "trunkPhoneNumber",
     "sip.twilio.callSid": "twilio.callSid",
 }
-# An egress that the room began with is older than the session, by seconds.
-EGRESS_BEFORE = 300
 
 
 class RoomWatch:
@@ -102,7 +100,7 @@ class RoomWatch:
         if room is not None:
             self._recorded = True
             now = time.time()
-            asked = json.dumps({"room": room.name, "after": int(now) - EGRESS_BEFORE})
+            asked = json.dumps({"room": room.name, "after": int(now)})
             self._add(RecordingAwaited(at=now, where="livekit-egress", reference=asked))
 
     @guarded
