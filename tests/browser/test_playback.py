@@ -104,3 +104,19 @@ def test_without_a_recording_the_timeline_still_leads_to_the_words(page, send, o
     page.keyboard.press("Shift+ArrowRight")
     expect(page.locator("#turn-5")).to_have_class(re.compile("speaking"))
     assert "agent It is at the depot" in page.locator(".track").get_attribute("aria-valuetext")
+
+
+@pytest.mark.parametrize(
+    ("told", "text"),
+    [
+        ({"state": "awaited"}, "The recording is awaited"),
+        ({"state": "failed", "why": "the bucket is gone"}, "no recording: the bucket is gone"),
+    ],
+)
+def test_what_the_agent_says_of_a_recording_to_come_is_shown(
+    page, receiver, send, open_call, told, text
+):
+    send(WHOLE | {"metadata": {"zelto": {"recording": told}}})
+    receiver.wait_for("conv-1")
+    open_call()
+    expect(page.locator(".recording-note")).to_contain_text(text)

@@ -46,10 +46,21 @@ export class Stage {
     const foot = h("div", { class: "stage-foot" });
     if (recording?.state === "ready" && recording.url) foot.append(this.#player(recording));
     else if (recording) foot.append(this.#without(recording));
+    else foot.append(...this.#told());
     const figures = summary(answers, (index) => this.onshow(index));
     if (figures) foot.append(figures);
     if (this.timeline) foot.append(this.timeline.zooms);
     return foot;
+  }
+
+  // What the agent's side says of a recording whose URL it has not sent.
+  #told() {
+    const { state, why } = this.conversation.metadata?.zelto?.recording ?? {};
+    if (!["awaited", "failed"].includes(state)) return [];
+    const failed = state === "failed";
+    const text = failed ? `The agent found no recording${why ? `: ${why}` : ""}` : "The recording is awaited: its address comes with a later delivery";
+    return [h("div", { class: `recording-note${failed ? " failed" : ""}`, role: "status" },
+      failed ? icon("alert") : h("i", { class: "spinner" }), h("span", {}, text))];
   }
 
   #player(recording) {
