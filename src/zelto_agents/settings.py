@@ -8,6 +8,7 @@ because a typing error in a variable must not take an agent down.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import tempfile
 from collections.abc import Callable, Mapping
@@ -18,7 +19,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-__all__ = ["DEFAULT_BASE_URL", "Settings", "Variable", "is_loopback"]
+__all__ = ["DEFAULT_BASE_URL", "Settings", "Variable", "environment", "is_loopback"]
 
 DEFAULT_BASE_URL = "https://api.zelto.ai"
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -39,6 +40,11 @@ def is_loopback(url: str) -> bool:
     """Whether the URL points at this machine."""
     host = urlsplit(url).hostname or ""
     return host in _LOOPBACK or host.startswith("127.")
+
+
+def environment() -> Mapping[str, str]:
+    """This process's environment, for the variables that others have named (``AWS_...``)."""
+    return os.environ
 
 
 def _key(text: str) -> SecretStr:
@@ -99,6 +105,32 @@ def _store(text: str) -> str:
     if scheme not in ("s3", "gs", "az", "file") or not rest:
         raise ValueError("expected s3://bucket/prefix, gs://..., az://... or a folder")
     return text.strip().rstrip("/")
+
+
+def _prices(text: str) -> Path:
+    path = Path(text.strip()).expanduser().absolute()
+    if not isinstance(json.loads(path.read_bytes()), dict):
+        raise ValueError(f"{path} holds no JSON object of prices")
+    return path
+
+
+def _kinds(text: str) -> tuple[str, ...]:
+    from zelto_agents.redaction import kinds
+
+    try:
+        return kinds(text)
+    except ModuleNotFoundError as why:
+        raise ValueError(str(why)) from None
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise ValueError("expected a number from 0 to 1")
+    return value
 
 
 VARIABLES = (
@@ -167,6 +199,28 @@ VARIABLES = (
         "signed URLs",
         "Where others fetch what is in ZELTO_RECORDINGS, if it is public; a folder needs it.",
     ),
+    Variable(
+        "ZELTO_PRICES",
+        "prices",
+        _prices,
+        "published ones",
+        "A JSON file with prices of your own, for every process that finishes calls.",
+    ),
+    Variable(
+        "ZELTO_REDACT",
+        "redact",
+        _kinds,
+        "none",
+        "What is taken out of every text: of `phone`, `email`, `card`, with commas between; "
+        "`phone:GB` for numbers of another country than the US.",
+    ),
+    Variable(
+        "ZELTO_SAMPLE",
+        "sample",
+        _share,
+        "1",
+        "Which share of the calls is collected, from 0 to 1; of the others, nothing is kept.",
+    ),
     Variable("ZELTO_ENABLED", "enabled", _switch, "1", "0 switches everything off."),
     Variable(
         "ZELTO_ALLOW_HTTP",
@@ -179,6 +233,7 @@ VARIABLES = (
 _INSTEAD = {
     "api_key": "calls are kept, and sent once there is a usable key",
     "base_url": "calls are kept, and sent once there is a usable URL",
+    "redact": "every text is sent as [redaction failed] until it is",
 }
 _BY_SETTING = {variable.setting: variable for variable in VARIABLES}
 
@@ -188,6 +243,7 @@ class Settings:
     """Everything that can be set, read once; ``sources`` says where each value came from.
 
     ``base_url`` is None when the given one cannot be used: calls are then kept and not sent.
+    ``redact`` is None when what is asked for cannot be done: no text is then kept.
     ``postgres`` is the URL of a fleet's outbox, and ``outbox`` then the folder of its spare.
     Times are in seconds, sizes in bytes.
     """
@@ -204,6 +260,9 @@ class Settings:
     shutdown_budget: float = 2.0
     recordings: str | None = None
     recordings_url: str | None = None
+    prices: Path | None = None
+    redact: tuple[str, ...] | None = ()
+    sample: float = 1.0
     enabled: bool = True
     allow_http: bool = False
     sources: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
@@ -219,14 +278,14 @@ class Settings:
         unknown = sorted(set(arguments) - set(_BY_SETTING))
         if unknown:
             raise TypeError(f"unknown setting {unknown[0]!r}; known are {sorted(_BY_SETTING)}")
-        environment = os.environ if environ is None else environ
-        values: dict[str, Any] = {"outbox": _default_outbox(environment)}
+        around = environment() if environ is None else environ
+        values: dict[str, Any] = {"outbox": _default_outbox(around)}
         sources: dict[str, str] = {}
         problems: list[str] = []
         for variable in VARIABLES:
             given, source = arguments.get(variable.setting), f"argument {variable.setting}"
             if given is None or given == "":
-                given, source = environment.get(variable.name), f"environment {variable.name}"
+                given, source = around.get(variable.name), f"environment {variable.name}"
             if given is None or given == "":
                 continue
             try:
@@ -239,8 +298,8 @@ class Settings:
                     variable.setting, f"the default ({variable.default}) is used"
                 )
                 problems.append(f"{source} is not usable: {why}; {instead}")
-                if variable.setting == "base_url":
-                    values["base_url"] = None
+                if variable.setting in ("base_url", "redact"):
+                    values[variable.setting] = None
         _refuse_plain_http(values, sources, problems)
         return cls(**values, sources=sources, problems=tuple(problems))
 
@@ -268,6 +327,8 @@ def _as_text(value: object) -> str:
         return value.get_secret_value()
     if isinstance(value, bool):
         return "1" if value else "0"
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
     return str(value)
 
 

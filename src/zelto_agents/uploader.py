@@ -20,7 +20,7 @@ from zelto_agents.settings import is_loopback
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Uploader", "user_agent"]
+__all__ = ["Uploader", "import_httpx", "user_agent"]
 
 CONNECT_TIMEOUT = 5.0
 TOTAL_TIMEOUT = 20.0
@@ -34,7 +34,7 @@ def user_agent(hosts: Mapping[str, str] | None = None) -> str:
     return " ".join(f"{name}/{number}" for name, number in {**parts, **(hosts or {})}.items())
 
 
-def _import_httpx() -> ModuleType:
+def import_httpx() -> ModuleType:
     """Httpx without its command line, which would bring rich and pygments: 6 MB in every job.
 
     It provides for that itself, where the packages of the command line are not installed.
@@ -70,7 +70,7 @@ class Uploader:
         agent: str,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        httpx = _import_httpx()
+        httpx = import_httpx()
         self._unsent = (
             httpx.ConnectError,
             httpx.ConnectTimeout,

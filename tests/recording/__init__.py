@@ -1,0 +1,1 @@
+"""Recordings, against servers on loopback that speak as the real ones do."""
