@@ -20,7 +20,7 @@ LOG_METHODS = {"debug", "info", "warning", "error", "critical", "exception"}
 
 # The walk of the data; a module may import what stands at or before its own place.
 ORDER = [
-    {"contract", "guard", "_frozen", "_sampling", "_digits", "_telephone", "redaction"},
+    {"contract", "guard", "_frozen", "cost", "_sampling", "_digits", "_telephone", "redaction"},
     {"settings", "facts", "policy"},
     {"_turns", "_items"},
     {"fold"},

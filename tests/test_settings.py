@@ -27,6 +27,7 @@ def test_the_defaults_are_those_of_the_table():
         "shutdown_budget": "2.0",
         "recordings": "None",
         "recordings_url": "None",
+        "prices": "None",
         "enabled": "True",
         "allow_http": "False",
     }

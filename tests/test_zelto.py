@@ -83,6 +83,19 @@ def test_a_voice_call_arrives_whole(settings: Settings, receiver: RunningReceive
             "zelto": {
                 "turns": [{"index": 0, "interrupted": True}],
                 "usage": [{"type": "llm_usage", "model": "m", "input_tokens": 3}],
+                "cost": {
+                    "given": "0.0123",
+                    "complete": False,
+                    "lines": [
+                        {
+                            "provider": "unknown",
+                            "model": "m",
+                            "kind": "llm",
+                            "quantities": {"input_tokens": 3},
+                            "unpriced": "its provider is not known",
+                        }
+                    ],
+                },
             },
         },
     }

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from zelto_agents._enrich import awaited_of
+from zelto_agents._trouble import Trouble
 from zelto_agents.contract import CallIngest
 from zelto_agents.facts import AgentKnown, CallEnded, CallStarted, Fact, MetadataKnown, decoded
 from zelto_agents.fold import fold
 from zelto_agents.outbox import Orphan, Outbox, Put
 from zelto_agents.settings import Settings
 
-__all__ = ["DIED", "adopt", "document_of"]
+if TYPE_CHECKING:
+    from zelto_agents.cost import Prices
+
+__all__ = ["DIED", "adopt", "document_of", "with_cost"]
 
 logger = logging.getLogger("zelto_agents")
 
 DIED = "agent-process-died"
+
+_trouble = Trouble()
 
 
 def adopt(outbox: Outbox, settings: Settings, now: float) -> int:
@@ -48,7 +55,8 @@ def _put(orphan: Orphan, settings: Settings) -> Put:
         facts.insert(0, CallStarted(at=orphan.seen_at, external_id=orphan.external_id))
     seen_at = max(orphan.seen_at, *(fact.at for fact in facts))
     last = max(fact.seq for fact in facts)
-    document = document_of([*facts, CallEnded(at=seen_at, seq=last + 1, reason=DIED)])
+    folded = document_of([*facts, CallEnded(at=seen_at, seq=last + 1, reason=DIED)])
+    document = with_cost(folded, settings)
     start = next(fact for fact in facts if isinstance(fact, CallStarted))
     return Put(
         orphan.base_url,
@@ -77,3 +85,26 @@ def document_of(facts: Sequence[Fact], dropped: int = 0) -> CallIngest:
         bare = [f for f in facts if isinstance(f, CallStarted | AgentKnown | CallEnded)]
         told = {"zelto": {"fault": type(fault).__name__}}
         return fold([*bare, MetadataKnown(at=bare[0].at, seq=bare[-1].seq, values=told)])
+
+
+def with_cost(document: CallIngest, settings: Settings, prices: Prices | None = None) -> CallIngest:
+    """The document with what its call cost; without it, should that ever fail.
+
+    Args:
+        document: of a call that is over.
+        settings: where prices are that every process has.
+        prices: that the host gave for this call; they beat those.
+    """
+    metadata = document.metadata or {}
+    if not metadata.keys() & {"zelto", "livekit", "pipecat", "telephony"}:
+        return document
+    try:
+        from zelto_agents.cost import OwnPrices, priced
+
+        own = OwnPrices.chosen(prices, settings.prices)
+        for path, why in own.problems.items():
+            _trouble.problem(path, "a price of yours is not usable: %s: %s", path, why)
+        return priced(document, own)
+    except Exception as fault:  # noqa: BLE001 - a call must not be lost by our own fault
+        _trouble.problem("cost", "a call could not be priced (%s)", type(fault).__name__)
+        return document

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from pydantic import ValidationError
 
@@ -28,6 +28,9 @@ __all__ = [
     "Upload",
 ]
 
+if TYPE_CHECKING:
+    from zelto_agents.cost import Prices
+
 logger = logging.getLogger("zelto_agents")
 
 
@@ -41,6 +44,7 @@ class CallFacts:
     redact: Callable[[str], str] | None = None
     wanted: Callable[[CallIngest], bool] | None = None
     """Whether the document is to be sent; None when all are, or once that is decided."""
+    prices: Prices | None = None
     skipped: bool = False
     facts: list[Fact] = field(default_factory=list[Fact])
     dropped: int = 0

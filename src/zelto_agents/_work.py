@@ -12,7 +12,7 @@ from dataclasses import replace
 import anyio
 from anyio.abc import TaskGroup
 
-from zelto_agents._adopt import document_of
+from zelto_agents._adopt import document_of, with_cost
 from zelto_agents._audio import Sounds
 from zelto_agents._drain import Drainer
 from zelto_agents._enrich import Enricher, awaited_of, pending_of, recordings_of
@@ -83,6 +83,7 @@ class Work:
         self._sounds = Sounds(recordings_of(settings))
         self._keeping = 0
         self._leads = False
+        self._priced_before = False
         self._ended: dict[int, CallFacts] = {}
         self._unwritten: dict[int, CallFacts] = {}
         self._flushes: list[Future[bool]] = []
@@ -162,16 +163,18 @@ class Work:
         for key, call in list(self._unwritten.items()):
             del self._unwritten[key]
             with self._guarded("writing a journal"):
-                self._outbox.journal(
-                    call.journal,
-                    self._base_url,
-                    call.external_id,
-                    EncodedFacts(call.facts),
-                    now=time.time(),
-                )
+                self._journal(call)
+
+    def _journal(self, call: CallFacts) -> None:
+        facts = EncodedFacts(call.facts)
+        now = time.time()
+        self._outbox.journal(call.journal, self._base_url, call.external_id, facts, now=now)
 
     def _finish(self, call: CallFacts) -> None:
-        document = document_of(call.facts, call.dropped)
+        if not self._priced_before:  # the first import of a price list takes a third of a second
+            self._priced_before = True
+            self._journal(call)
+        document = with_cost(document_of(call.facts, call.dropped), self._settings, call.prices)
         wire = document.wire()
         if call.written == hash(wire) or self._is_skipped(call, document):
             return

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from zelto_agents._delivery import Delivery, Haste
 from zelto_agents._items import CallFacts, EgressOver, Enrichment, Sound, Upload
@@ -30,6 +30,9 @@ from zelto_agents.facts import (
 from zelto_agents.fold import refusal
 from zelto_agents.guard import guarded
 from zelto_agents.settings import Settings, environment
+
+if TYPE_CHECKING:
+    from zelto_agents.cost import Prices
 
 __all__ = ["Zelto"]
 
@@ -92,6 +95,8 @@ class Zelto:
         channel: str | None = None,
         redact: Callable[[str], str] | None = None,
         filter: Callable[[CallIngest], bool] | None = None,  # noqa: A002 - what it is
+        prices: Prices | None = None,
+        cost: float | None = None,
         provider: str = "zelto",
         started_at: float | None = None,
     ) -> Call:
@@ -112,12 +117,15 @@ class Zelto:
             filter: is given the document at the end; False, and nothing is sent or kept of it.
                 Asked once for each id, in the delivery thread; a call that is adopted after its
                 process died is sent unasked.
+            prices: of your own, for what the models consumed: a mapping, or a function from a part
+                of the usage to dollars; else those of ``ZELTO_PRICES``, else published ones.
+            cost: what the call costs in all, in US dollars, if you know; beats all prices.
             provider: ``zelto``, or ``livekit`` from its plugin.
             started_at: seconds since the epoch; now, by default.
         """
         wanted = None if external_id is None else _text(external_id)
         usable = wanted or str(uuid.uuid4())
-        collected = CallFacts(redact, filter)
+        collected = CallFacts(redact, filter, prices)
         call = Call(
             usable,
             epoch(started_at),
@@ -132,6 +140,8 @@ class Zelto:
         self._introduce(call, "argument", agent_id, version, uuid=agent_uuid, name=agent_name)
         self._introduce(call, "environment", self.settings.agent_id, self.settings.agent_version)
         self._describe(call, channel, system_prompt, metadata, customer, recording_url)
+        if cost is not None:
+            call.cost(cost)
         return call
 
     @guarded

@@ -6,7 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from loguru import logger
 
@@ -19,6 +19,9 @@ from . import _caller as caller
 from ._log import to_loguru
 from ._version import __version__
 from ._watch import PipelineWatch
+
+if TYPE_CHECKING:
+    from zelto_agents.cost import Prices
 
 __all__ = ["CallOptions", "Collector"]
 
@@ -42,6 +45,8 @@ class CallOptions(TypedDict, total=False):
     recording_url: str | None
     redact: Callable[[str], str] | None
     filter: Callable[[CallIngest], bool] | None
+    prices: Prices | None
+    cost: float | None
     usage_metrics: bool
     zelto: Zelto | None
 
@@ -120,7 +125,7 @@ class Collector:
         of_call = self._of_call
         if self._calls > 1:  # each pipeline is a call of its own
             wanted = f"{wanted}-{self._calls}" if wanted else None
-            of_call = of_call | {"recording_url": None}
+            of_call = of_call | {"recording_url": None, "cost": None}
         return client.call(wanted, **of_call)
 
     @guarded

@@ -46,6 +46,9 @@ class ZeltoProcessor(FrameProcessor):
             - ``recording_url``: where the audio can be fetched.
             - ``redact``: is given every text before it is written or sent anywhere.
             - ``filter``: is given the document at the end; False, and nothing is sent of it.
+            - ``prices``: of your own, for what the models consumed: a mapping, or a function from
+              a part of the usage to dollars; else those of ``ZELTO_PRICES``, else published ones.
+            - ``cost``: what the call costs in all, in US dollars, if you know; beats all prices.
             - ``usage_metrics``: False leaves Pipecat's usage metrics as they are, which is off.
             - ``zelto``: another client than the process's own.
 

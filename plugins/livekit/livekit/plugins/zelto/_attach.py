@@ -7,7 +7,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from livekit.agents import AgentSession, JobContext
 
@@ -16,6 +16,9 @@ from zelto_agents import Call, CallIngest, Zelto
 from . import _job
 from ._session import SessionWatch
 from .log import logger
+
+if TYPE_CHECKING:
+    from zelto_agents.cost import Prices
 
 __all__ = ["attach"]
 
@@ -38,6 +41,8 @@ def attach(
     recording_url: str | None = None,
     redact: Callable[[str], str] | None = None,
     filter: Callable[[CallIngest], bool] | None = None,  # noqa: A002 - what it is
+    prices: Prices | None = None,
+    cost: float | None = None,
     zelto: Zelto | None = None,
 ) -> Call:
     """Collect this session and send it to Zelto when it ends. Never raises; costs microseconds.
@@ -60,6 +65,9 @@ def attach(
         recording_url: where the audio can be fetched.
         redact: is given every text before it is written or sent anywhere.
         filter: is given the document at the end; False, and nothing is sent or kept of it.
+        prices: of your own, for what the models consumed: a mapping, or a function from a part
+            of the usage to dollars; else those of ``ZELTO_PRICES``, else published ones.
+        cost: what the call costs in all, in US dollars, if you know; beats all prices.
         zelto: another client than the process's own.
 
     Returns:
@@ -83,6 +91,8 @@ def attach(
                 recording_url=recording_url,
                 redact=redact,
                 filter=filter,
+                prices=prices,
+                cost=cost,
             ).call
     except Exception as fault:  # noqa: BLE001 - the call comes first
         logger.error("attach failed (%s); this call is not collected", type(fault).__name__)
@@ -109,7 +119,7 @@ def _watched(
             wanted = _job.external_id(ctx)
         else:  # each run of a session is a call of its own, and needs an id of its own
             wanted = external_id if run == 1 else f"{external_id}-{run}"
-        of_this_run = options if run == 1 else options | {"recording_url": None}
+        of_this_run = options if run == 1 else options | {"recording_url": None, "cost": None}
         call = client.call(wanted, provider="livekit", **of_this_run)
         _job.introduce(call, ctx)
         return call
