@@ -25,7 +25,7 @@ ORDER = [
     {"_turns", "_items"},
     {"fold"},
     {"outbox", "uploader", "call"},
-    {"_trouble", "_telemetry", "_audio", "recording"},
+    {"_trouble", "_telemetry", "_redact", "_audio", "recording"},
     {"_enrich"},
     {"_adopt"},
     {"_drain", "_open", "_one", "_house"},

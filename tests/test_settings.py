@@ -28,6 +28,8 @@ def test_the_defaults_are_those_of_the_table():
         "recordings": "None",
         "recordings_url": "None",
         "prices": "None",
+        "redact": "()",
+        "sample": "1.0",
         "enabled": "True",
         "allow_http": "False",
     }

@@ -27,9 +27,11 @@ from zelto_agents._items import (
     Sound,
     Upload,
 )
+from zelto_agents._redact import Redaction
+from zelto_agents._sampling import sampled
 from zelto_agents._trouble import Trouble
-from zelto_agents.contract import CallIngest
-from zelto_agents.facts import CallEnded, CallStarted, Fact, redacted
+from zelto_agents.contract import CANONICAL_PROVIDERS, CallIngest
+from zelto_agents.facts import CallEnded, CallStarted, Fact
 from zelto_agents.outbox import Claim, Pending, Put
 from zelto_agents.outbox.steady import SteadyOutbox
 from zelto_agents.policy import Verdict
@@ -74,6 +76,7 @@ class Work:
         self._outbox = outbox
         outbox.on_moved = self._on_moved
         self._trouble = trouble
+        self._redaction = Redaction(settings, trouble)
         self._wake = wake
         self._drainer = Drainer(
             outbox, settings, hosts=hosts, trouble=trouble, on_verdict=self._on_verdict
@@ -115,8 +118,7 @@ class Work:
                 case Sound():
                     self._sounds.write(item)
                 case Upload():
-                    external_id, body = item.encoded()
-                    self._put(Put(self._base_url, external_id, body, item.provider), 0.0)
+                    self._upload(item)
                 case Flush(done):
                     self.commit()
                     for hurry in self._sending.values():
@@ -132,26 +134,17 @@ class Work:
             call.dropped += 1
             self._trouble.problem("facts", "a call has too many facts; some are dropped")
             return
-        call.facts.append(redacted(fact, self._told(call.redact)) if call.redact else fact)
+        call.facts.append(self._redaction.fact(fact, call.redact))
         call.ended = call.ended or isinstance(fact, CallEnded)
         # What comes after the end makes another revision.
         (self._ended if call.ended else self._unwritten)[id(call)] = call
 
-    def _told(self, redact: Callable[[str], str]) -> Callable[[str], str]:
-        """The user's function; that it failed is said, and what it failed on is not."""
-
-        def told(text: str) -> str:
-            try:
-                return redact(text)
-            except Exception as fault:
-                self._trouble.problem(
-                    "redact",
-                    "redact failed (%s): what it was given is sent as [redaction failed]",
-                    type(fault).__name__,
-                )
-                raise
-
-        return told
+    def _upload(self, item: Upload) -> None:
+        external_id, body = item.encoded()
+        if item.provider in CANONICAL_PROVIDERS and not sampled(external_id, self._settings.sample):
+            logger.debug("call %s is not sampled: its upload is dropped", external_id)
+            return
+        self._put(Put(self._base_url, external_id, body, item.provider), 0.0)
 
     def commit(self) -> None:
         """Make the documents of calls that ended durable, and what is new of those that live."""
@@ -259,7 +252,8 @@ class Work:
             self._expect([pending_of(self._base_url, external_id, item.awaited)])
             if not item.changes:
                 return
-        revision = self._outbox.enrich(self._base_url, external_id, item.changes, now=now)
+        changes = self._redaction.changes(item.changes)
+        revision = self._outbox.enrich(self._base_url, external_id, changes, now=now)
         if revision:
             self._on_enriched(external_id, revision)
         else:

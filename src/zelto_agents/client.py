@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from zelto_agents._delivery import Delivery, Haste
 from zelto_agents._items import CallFacts, EgressOver, Enrichment, Sound, Upload
+from zelto_agents._sampling import sampled
 from zelto_agents.call import Call, awaited_recordings, epoch
 from zelto_agents.contract import CallIngest, clean_text, plain_json
 from zelto_agents.facts import (
@@ -113,7 +114,8 @@ class Zelto:
             customer: ``number`` and ``name`` of the person at the other end.
             recording_url: where the audio can be fetched.
             channel: ``text`` for a conversation without speech and times.
-            redact: is given every text before it is written or sent anywhere.
+            redact: is given every text before it is written or sent anywhere; else what
+                ``ZELTO_REDACT`` asks for is taken out.
             filter: is given the document at the end; False, and nothing is sent or kept of it.
                 Asked once for each id, in the delivery thread; a call that is adopted after its
                 process died is sent unasked.
@@ -125,12 +127,12 @@ class Zelto:
         """
         wanted = None if external_id is None else _text(external_id)
         usable = wanted or str(uuid.uuid4())
-        collected = CallFacts(redact, filter, prices)
+        collected = CallFacts(redact, filter, prices, skipped=not self._samples(usable))
         call = Call(
             usable,
             epoch(started_at),
             lambda fact: self._take(collected, fact),
-            self._take_sound if self.settings.recordings else None,
+            self._take_sound if self.settings.recordings and not collected.skipped else None,
         )
         self._announce()
         call.add(CallStarted(at=call.started_at, external_id=usable, provider=provider))
@@ -193,8 +195,14 @@ class Zelto:
                 _check("agentId", known.uuid, "argument agent_uuid")
             call.add(known)
 
+    def _samples(self, external_id: str) -> bool:
+        wanted = sampled(external_id, self.settings.sample)
+        if not wanted:
+            logger.debug("call %s is not sampled: nothing of it is kept", external_id)
+        return wanted
+
     def _take(self, collected: CallFacts, fact: Fact) -> None:
-        if self.settings.enabled:
+        if self.settings.enabled and not collected.skipped:
             self._delivery.hand_over((collected, fact), haste=_haste(collected, fact))
 
     def _take_sound(self, sound: Sound) -> None:
@@ -228,6 +236,8 @@ class Zelto:
             customer: ``number`` and ``name`` of the person at the other end.
             metadata: free-form, merged deeply into what is there.
         """
+        if not self._samples(_text(external_id)):
+            return
         refused: dict[str, Any] = {}
         call: dict[str, Any] = {
             "endedReason": None if ended_reason is None else _text(ended_reason)

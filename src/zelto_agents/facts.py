@@ -16,6 +16,7 @@ from zelto_agents._frozen import frozen_by_name
 from zelto_agents.contract import Role, plain_json
 
 __all__ = [
+    "FAILED",
     "AgentKnown",
     "CallEnded",
     "CallStarted",
@@ -38,8 +39,13 @@ __all__ = [
     "WordsHeard",
     "decoded",
     "encoded",
+    "is_word",
     "redacted",
+    "redacted_value",
 ]
+
+FAILED = "[redaction failed]"
+"""What is sent of a text that could not be redacted."""
 
 Source = Literal["framework", "environment", "argument"]
 Channel = Literal["voice", "text"]
@@ -243,28 +249,38 @@ def redacted(fact: _F, redact: Callable[[str], str]) -> _F:
     A ``redact`` that raises or returns no text costs the words, never the call. Keys of
     metadata are structure, and stay.
     """
-
-    def one(value: object, keys: bool = False) -> object:  # noqa: FBT001, FBT002 - recursive
-        if isinstance(value, str):
-            try:
-                changed: object = redact(value)
-            except Exception:  # noqa: BLE001 - the user's function; fail closed
-                changed = None
-            return changed if isinstance(changed, str) else "[redaction failed]"
-        if isinstance(value, Mapping):
-            return {one(key) if keys else key: one(item, keys) for key, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [one(item, keys) for item in value]
-        return value
-
     if not fact.SPOKEN or getattr(fact, "technical", False):
         return fact
-    if isinstance(fact, CallEnded) and re.fullmatch(r"[a-z]+(-[a-z]+)*", fact.reason or ""):
-        return fact  # a word of the vocabulary
+    if isinstance(fact, CallEnded) and is_word(fact.reason):
+        return fact
     changes: dict[str, Any] = {
-        name: one(getattr(fact, name), name in ("arguments", "result")) for name in fact.SPOKEN
+        name: redacted_value(getattr(fact, name), redact, keys=name in ("arguments", "result"))
+        for name in fact.SPOKEN
     }
     return dataclasses.replace(fact, **changes)
+
+
+def redacted_value(value: Any, redact: Callable[[str], str], *, keys: bool = False) -> Any:
+    """A value with every text in it passed through ``redact``, with ``keys`` its keys as well."""
+    if isinstance(value, str):
+        try:
+            changed: object = redact(value)
+        except Exception:  # noqa: BLE001 - the user's function; fail closed
+            changed = None
+        return changed if isinstance(changed, str) else FAILED
+    if isinstance(value, Mapping):
+        return {
+            redacted_value(key, redact) if keys else key: redacted_value(item, redact, keys=keys)
+            for key, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [redacted_value(item, redact, keys=keys) for item in value]
+    return value
+
+
+def is_word(reason: object) -> bool:
+    """Whether a reason is one of the vocabulary, such as ``customer-ended-call``."""
+    return isinstance(reason, str) and bool(re.fullmatch(r"[a-z]+(-[a-z]+)*", reason))
 
 
 def encoded(fact: Fact) -> bytes:
