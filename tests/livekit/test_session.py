@@ -139,7 +139,7 @@ def test_the_whole_call_is_described(played: dict[str, Stage]):
     told = document["metadata"]["zelto"]
     assert {part["type"] for part in told["usage"]} == {"llm_usage", "tts_usage", "stt_usage"}
     assert set(told["sdk"]) == {"livekit-agents", "livekit-plugins-zelto"}
-    assert set(told) == {"usage", "sdk", "turns"}
+    assert set(told) == {"cost", "usage", "sdk", "turns"}
 
 
 def test_the_call_ends_when_the_caller_left_and_not_when_the_session_closed(
