@@ -35,7 +35,7 @@ def test_a_server_in_trouble_is_retried(status: int):
     assert verdict(status) == Verdict("retry", 1.5, f"status {status}", away="outage")
 
 
-@pytest.mark.parametrize("status", [301, 302, 307, 308, 404, 405, 410])
+@pytest.mark.parametrize("status", [301, 302, 307, 308, 404, 405, 410, 501])
 def test_an_answer_of_another_server_is_retried_slowly_and_blames_the_base_url(status: int):
     why = f"status {status}: the base URL looks wrong"
     assert verdict(status) == Verdict("retry", 300, why, away="base_url")

@@ -24,6 +24,7 @@ BATCH = 2 * CONCURRENCY
 # Longer than two attempts can take, so that a live drainer never loses its lease.
 LEASE = 60.0
 CANCELLED_RETRY = 1.0
+CUT_OFF = "no answer before this process ended"
 CLIENT_RETRY = 60.0
 _STATES: dict[Action, State] = {"sent": "sent", "retry": "due", "hold": "due", "dead": "dead"}
 
@@ -197,8 +198,8 @@ class Drainer:
         if time.time() > claim.lease_until - TOTAL_TIMEOUT:
             self._unused(claim)
             return None
-        answer = Answer(fault="cancelled")
-        verdict = Verdict("retry", CANCELLED_RETRY, "cancelled", away="outage")
+        answer = Answer(fault=CUT_OFF)
+        verdict = Verdict("retry", CANCELLED_RETRY, CUT_OFF, away="outage")
         cancelled = True
         try:
             answer, verdict = await self._send(claim)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from zelto_agents.outbox import Claim
+from zelto_agents.outbox.steady import AHEAD
 from zelto_agents.policy import Verdict
 
 __all__ = ["Tally", "Trouble", "explain"]
@@ -50,13 +51,15 @@ def explain(claim: Claim, verdict: Verdict, trouble: Trouble, tally: Tally) -> N
     base_url, why = claim.base_url, verdict.why
     if verdict.action == "sent":
         tally.sent += 1
-        logger.info("call %s revision %d sent", claim.external_id, claim.revision)
+        logger.info("call %s sent (revision %d)", claim.external_id, claim.revision % AHEAD)
     elif verdict.action == "dead":
         tally.dead += 1
         logger.error(
-            "call %s was refused for good (%s); it is kept as a dead letter with the reason",
+            "call %s was refused for good (%s) and is a dead letter: "
+            "zelto-agents outbox show %s has the reason",
             claim.external_id,
             why,
+            claim.external_id,
         )
     elif verdict.action == "hold":
         tally.held += 1

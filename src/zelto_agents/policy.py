@@ -94,7 +94,7 @@ def classify(
         return Verdict("hold", HELD_PROBE, why, away="key")
     if status in (400, 413, 422):
         return Verdict("dead", why=why)
-    if status in (404, 405, 410) or 300 <= status < 400:
+    if status in (404, 405, 410, 501) or 300 <= status < 400:
         delay = max(MISDIRECTED_PROBE, backoff(attempts, jitter))
         return Verdict("retry", delay, f"{why}: the base URL looks wrong", away="base_url")
     asked = retry_after(answer.retry_after, now=now)

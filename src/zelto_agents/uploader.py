@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import functools
+import os
 import platform
+import socket
+import ssl
 import sys
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -47,6 +50,23 @@ def import_httpx() -> ModuleType:
     finally:
         del sys.modules["httpx._main"]
     return httpx
+
+
+def _named(fault: Exception) -> str:
+    """A fault's type, and what the system says of one on the way to the connection.
+
+    Texts of others may quote what was sent.
+    """
+    name = type(fault).__name__
+    cause: BaseException | None = fault if name == "ConnectError" else None
+    while cause is not None:
+        if isinstance(cause, BaseExceptionGroup):  # one for each address of the host
+            cause = cause.exceptions[0]
+        if isinstance(cause, OSError) and cause.errno:
+            has_words = isinstance(cause, socket.gaierror | ssl.SSLError)
+            return f"{name}: {cause.strerror if has_words else os.strerror(cause.errno)}"
+        cause = cause.__cause__ or cause.__context__
+    return name
 
 
 class Uploader:
@@ -110,8 +130,7 @@ class Uploader:
         except TimeoutError:
             return Answer(fault="no answer in time")
         except Exception as fault:  # noqa: BLE001 - whatever the network does is an answer
-            # The type alone: an exception's text may quote what was sent.
-            return Answer(fault=type(fault).__name__, unsent=isinstance(fault, self._unsent))
+            return Answer(fault=_named(fault), unsent=isinstance(fault, self._unsent))
         finally:
             self._lanes.append(lane)
 

@@ -108,7 +108,12 @@ def test_a_receiver_that_is_down_is_to_be_mended(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(404, "is not Zelto's API"), (302, "is not Zelto's API"), (503, "is not well")],
+    [
+        (404, "is not Zelto's API"),
+        (501, "is not Zelto's API"),
+        (302, "is not Zelto's API"),
+        (503, "is not well"),
+    ],
 )
 def test_another_answer_is_told(tmp_path: Path, answering: Any, status: int, words: str):
     answering.status = status

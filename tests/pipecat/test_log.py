@@ -71,7 +71,7 @@ def test_that_a_call_has_arrived_is_said_there_too(settings: Settings, tmp_path:
     done = subprocess.run(
         [sys.executable, "-c", BOT], env=environment, capture_output=True, text=True, check=True
     )
-    assert "Zelto: call call-1 revision 1 sent" in done.stderr
+    assert "Zelto: call call-1 sent (revision 1)" in done.stderr
 
 
 def test_no_words_numbers_or_keys_are_in_the_log(told: list[str], settings: Settings):

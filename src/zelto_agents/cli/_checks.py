@@ -238,7 +238,7 @@ def _verdict(base_url: str, answer: httpx.Response, took: float) -> Finding:
     if status in (401, 403):
         hint = "check ZELTO_API_KEY, and that it belongs to this ZELTO_BASE_URL"
         return Finding("bad", "key", f"{base_url} refuses the key (status {status})", hint)
-    if 300 <= status < 500 and status not in (408, 425, 429):
+    if status == 501 or (300 <= status < 500 and status not in (408, 425, 429)):
         hint = "check ZELTO_BASE_URL: it is given without a path, as https://api.zelto.ai"
         return Finding("bad", "base URL", f"{base_url} is not Zelto's API (status {status})", hint)
     hint = "calls wait in the outbox until it is well"

@@ -26,7 +26,7 @@ from zelto_agents.outbox import (
 from zelto_agents.outbox._engine import Engine, Kept
 from zelto_agents.outbox.sqlite import SqliteOutbox
 
-__all__ = ["SteadyOutbox", "Tier"]
+__all__ = ["AHEAD", "SteadyOutbox", "Tier"]
 
 # Revisions of each further engine count from here on: newer than whatever is before it.
 AHEAD = 1_000_000
