@@ -11,6 +11,7 @@ import pytest
 import virtual_time  # noqa: F401 - before anything imports livekit-agents
 from outboxes import OpenOutbox, open_store
 from postgres_server import APT, PostgresServer, find_binaries
+from shelf import Shelf, served
 from zelto_agents.outbox import Outbox
 from zelto_agents.receiver import RunningReceiver, run_in_thread
 from zelto_agents.settings import Settings
@@ -85,6 +86,13 @@ def deliveries_end_with_their_test() -> Iterator[None]:
 
     with deliveries_ended():
         yield
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Iterator[Shelf]:
+    """A place for recordings."""
+    with served(tmp_path / "shelf") as place:
+        yield place
 
 
 @pytest.fixture

@@ -20,9 +20,9 @@ def _environment(url: str, key: str, outbox: Path) -> dict[str, str]:
     return os.environ | known
 
 
-def run_job(kind: str, url: str, key: str, outbox: Path) -> dict[str, Any]:
+def run_job(kind: str, url: str, key: str, outbox: Path, **more: str) -> dict[str, Any]:
     """Play a job of this kind to its end; when it was over, and with which exit code."""
-    ended: dict[str, Any] = json.loads(_work([kind], url, key, outbox).splitlines()[-1])
+    ended: dict[str, Any] = json.loads(_work([kind], url, key, outbox, **more).splitlines()[-1])
     return ended
 
 
@@ -31,10 +31,10 @@ def run_jobs(kinds: Sequence[str], url: str, key: str, outbox: Path) -> None:
     _work(kinds, url, key, outbox)
 
 
-def _work(kinds: Sequence[str], url: str, key: str, outbox: Path) -> str:
+def _work(kinds: Sequence[str], url: str, key: str, outbox: Path, **more: str) -> str:
     done = subprocess.run(
         [sys.executable, str(WORKER), *kinds],
-        env=_environment(url, key, outbox),
+        env=_environment(url, key, outbox) | more,
         capture_output=True,
         text=True,
         check=False,
@@ -44,8 +44,8 @@ def _work(kinds: Sequence[str], url: str, key: str, outbox: Path) -> str:
     return done.stdout
 
 
-def drain(url: str, key: str, outbox: Path) -> None:
+def drain(url: str, key: str, outbox: Path, **more: str) -> None:
     """Deliver what a job left, from another process."""
     command = [sys.executable, "-m", "zelto_agents.cli", "drain"]
-    environment = _environment(url, key, outbox)
+    environment = _environment(url, key, outbox) | more
     subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60)

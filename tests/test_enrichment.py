@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import os
@@ -10,23 +9,18 @@ import signal
 import struct
 import subprocess
 import sys
-import threading
-import wave
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from commands import environment, opened, run
+from shelf import FROM_HERE, Shelf, audio_of, sound_in
 from zelto_agents import CallIngest, Settings, Zelto
-from zelto_agents.receiver import Limits, RunningReceiver, run_in_thread
+from zelto_agents.receiver import RunningReceiver, run_in_thread
 
 RATE = 8000
-QUICK = Limits(allow_private=True, backoff=(0.01, 0.01))
 LIVE = """
 import sys, time
 from zelto_agents import Zelto
@@ -52,66 +46,30 @@ def tone(seconds: float) -> bytes:
 @pytest.fixture
 def receiver() -> Iterator[RunningReceiver]:
     """One that may fetch from this machine."""
-    with run_in_thread(limits=QUICK) as running:
+    with run_in_thread(limits=FROM_HERE) as running:
         yield running
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Iterator[tuple[Path, str]]:
-    """A folder for recordings, and the web server before it."""
-    folder = tmp_path / "shelf"
-    folder.mkdir()
-
-    class Handler(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    yield folder, f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.fixture
-def settings(receiver: RunningReceiver, tmp_path: Path, shelf: tuple[Path, str]) -> Settings:
-    folder, url = shelf
+def settings(receiver: RunningReceiver, tmp_path: Path, shelf: Shelf) -> Settings:
     return Settings.load(
         {},
         api_key=receiver.key,
         base_url=receiver.url,
         outbox=tmp_path / "outbox",
-        recordings=folder,
-        recordings_url=url,
+        recordings=shelf.folder,
+        recordings_url=shelf.url,
     )
 
 
-def environment_of(settings: Settings) -> dict[str, str]:
+def environment_of(settings: Settings, shelf: Shelf) -> dict[str, str]:
     assert settings.api_key is not None
-    shared = {
-        "ZELTO_RECORDINGS": settings.recordings or "",
-        "ZELTO_RECORDINGS_URL": settings.recordings_url or "",
-    }
     key = settings.api_key.get_secret_value()
-    return environment(settings.outbox, settings.base_url or "", key, **shared)
+    return environment(settings.outbox, settings.base_url or "", key, **shelf.environment)
 
 
 def bodies(receiver: RunningReceiver) -> list[dict[str, Any]]:
     return [json.loads(receiver.raw_body(d["id"]) or b"") for d in receiver.deliveries("conv-1")]
-
-
-def audio_of(receiver: RunningReceiver) -> bytes:
-    """What the receiver re-hosts of the call, as its page plays it."""
-    known = receiver.wait_for(
-        "conv-1", where=lambda c: (c["recording"] or {}).get("state") == "ready"
-    )
-    return httpx.get(f"{receiver.url}{known['recording']['url']}").raise_for_status().content
-
-
-def sound_in(content: bytes) -> tuple[int, int, bytes]:
-    with wave.open(io.BytesIO(content)) as file:
-        return file.getframerate(), file.getnchannels(), file.readframes(10**9)
 
 
 def test_audio_that_was_handed_over_is_heard_on_the_page(
@@ -146,12 +104,12 @@ def test_a_file_of_the_hosts_own_stays_where_it_is(
 
 @pytest.mark.parametrize("when", ["live", "end"])
 def test_a_process_that_is_killed_leaves_its_recording_to_a_drain(
-    settings: Settings, receiver: RunningReceiver, shelf: tuple[Path, str], when: str
+    settings: Settings, receiver: RunningReceiver, shelf: Shelf, when: str
 ):
-    folder, _ = shelf
+    folder = shelf.folder
     folder.rmdir()
     folder.write_text("in the way")  # nothing can be uploaded while the call's process lives
-    env = environment_of(settings)
+    env = environment_of(settings, shelf)
     with subprocess.Popen([sys.executable, "-c", LIVE, when], env=env, stdout=-1) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"there\n"
@@ -182,9 +140,9 @@ def test_a_call_without_words_is_sent_and_its_recording_revives_it(
 
 
 def test_why_a_recording_is_not_there_is_visible_and_its_file_is_kept(
-    settings: Settings, receiver: RunningReceiver, shelf: tuple[Path, str]
+    settings: Settings, receiver: RunningReceiver, shelf: Shelf
 ):
-    folder, _ = shelf
+    folder = shelf.folder
     folder.rmdir()
     folder.write_text("in the way")
     with Zelto(settings=settings) as zelto:
@@ -193,8 +151,8 @@ def test_why_a_recording_is_not_there_is_visible_and_its_file_is_kept(
             call.audio(tone(0.2), rate=RATE)
         assert zelto.flush()
     receiver.wait_for("conv-1")
-    drained = run("drain", env=environment_of(settings))
-    listed = run("outbox", "list", "--json", env=environment_of(settings)).json["recordings"]
+    drained = run("drain", env=environment_of(settings, shelf))
+    listed = run("outbox", "list", "--json", env=environment_of(settings, shelf)).json["recordings"]
     assert [(one["external_id"], one["state"]) for one in listed] == [("conv-1", "waiting")]
     assert listed[0]["details"] in drained.errors
     assert len(list((settings.outbox / "recordings").iterdir())) == 1
@@ -217,14 +175,14 @@ def test_what_cannot_be_found_any_more_is_said_in_the_document(
 
 
 def test_a_recording_can_be_added_from_any_process_later(
-    settings: Settings, receiver: RunningReceiver, tmp_path: Path
+    settings: Settings, receiver: RunningReceiver, tmp_path: Path, shelf: Shelf
 ):
     with Zelto(settings=settings) as zelto, zelto.call("conv-1", agent_id="support") as call:
         call.turn("user", "Hi")
     file = tmp_path / "late.ogg"
     file.write_bytes(b"OggS" + bytes(5000))
     words = ("--recording-file", str(file), "--cost", "0.25", "--metadata", "crm.ticket=4711")
-    done = run("enrich", "conv-1", *words, "--json", env=environment_of(settings))
+    done = run("enrich", "conv-1", *words, "--json", env=environment_of(settings, shelf))
     assert (done.code, done.json) == (
         0,
         {"external_id": "conv-1", "state": "sent", "recording": []},
@@ -275,6 +233,7 @@ def test_only_what_the_filter_wants_is_sent(settings: Settings, receiver: Runnin
         call.end()
         zelto.enrich("conv-1", cost=1.0)
         assert zelto.flush()
+    receiver.wait_until_ingested()
     assert {d["externalId"] for d in receiver.deliveries()} == {"conv-2"}
     with opened(settings.outbox) as engine:
         assert {d.external_id: d.state for d in engine.deliveries()} == {

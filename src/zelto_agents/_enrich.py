@@ -55,6 +55,8 @@ def awaited_of(facts: Sequence[Fact], base_url: str, external_id: str) -> list[P
 
 
 def _awaits(one: Pending, over: EgressOver) -> bool:
+    if one.kind != "livekit-egress":
+        return False
     wanted = json.loads(one.reference)
     egress = wanted.get("egress")
     return bool(egress == over.egress_id if egress else wanted.get("room") == over.room)
@@ -94,11 +96,12 @@ class Enricher:
                     group.start_soon(self._look_for, one)
         return looked
 
-    def hurry(self, over: EgressOver) -> int:
-        """Make what awaits this egress due now; how much that is."""
+    def hurry(self, over: EgressOver | None = None) -> int:
+        """Make all that is awaited, or what awaits this egress, due now; how much that is."""
         now, hurried = time.time(), 0
         for one in self._outbox.pending():
-            if one.kind == "livekit-egress" and one.state == "waiting" and _awaits(one, over):
+            free = one.state == "waiting" and one.lease_until <= now
+            if free and (over is None or _awaits(one, over)):
                 hurried += self._outbox.settle_pending(replace(one, due_at=now), now=now)
         return hurried
 

@@ -23,6 +23,7 @@ from typing import Any, cast
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "worker"))
 
 from livekit.agents import Agent, AgentServer, AgentSession, APIStatusError, JobContext
+from livekit.agents.voice import agent_session
 from livekit.plugins import zelto
 
 from run_job import run_job
@@ -32,6 +33,12 @@ from scripted.livekit import ScriptedCall, ScriptedLLM
 SCRIPT = Script(replies=(Reply(to="greet", text="Hello."),), hang_up=2.0)
 # Nobody hangs up: the agent's side ends the call.
 OPEN = replace(SCRIPT, hang_up=None)
+# Nothing of it goes to LiveKit's cloud; the first versions know all or nothing.
+AUDIO_ONLY: Any = (
+    {"audio": True, "traces": False, "logs": False, "transcript": False}
+    if hasattr(agent_session, "RecordingOptions")
+    else True
+)
 
 
 class Greeter(Agent):
@@ -43,14 +50,19 @@ class Greeter(Agent):
 
 
 async def start(
-    ctx: JobContext, script: Script = SCRIPT, agent: Agent | None = None, **models: Any
+    ctx: JobContext,
+    script: Script = SCRIPT,
+    agent: Agent | None = None,
+    record: Any = None,
+    **models: Any,
 ) -> tuple[ScriptedCall, AgentSession[None]]:
     """Attach, and start the session with the job's room."""
     call = ScriptedCall(script, ctx)
     session: AgentSession[None] = AgentSession(**(call.session_kwargs() | models))
     zelto.attach(session, agent_id="greeter")
     call.connect(session)
-    await session.start(agent=agent or Greeter(), room=ctx.room)
+    options = {} if record is None else {"record": record}
+    await session.start(agent=agent or Greeter(), room=ctx.room, **options)
     return call, session
 
 
@@ -179,6 +191,21 @@ async def terminated(ctx: JobContext) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
+async def recorded(ctx: JobContext) -> None:
+    """LiveKit's own recorder writes the session's audio."""
+    await start(ctx, record=AUDIO_ONLY)
+
+
+async def recorded_killed(ctx: JobContext) -> None:
+    """The same, and SIGKILL while somebody speaks."""
+    _, session = await start(ctx, OPEN, record=AUDIO_ONLY)
+    await greeted(session)
+    path = session._recorder_io.output_path
+    while not path.exists() or path.stat().st_size < 1000:  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(0.05)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 KINDS: dict[str, Callable[[JobContext], Awaitable[None]]] = {
     kind.__name__: kind
     for kind in (
@@ -193,6 +220,8 @@ KINDS: dict[str, Callable[[JobContext], Awaitable[None]]] = {
         two_sessions,
         killed,
         terminated,
+        recorded,
+        recorded_killed,
     )
 }
 server = AgentServer()

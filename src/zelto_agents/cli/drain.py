@@ -141,6 +141,7 @@ async def _drain(settings: Settings, step: Callable[[], None]) -> tuple[Tally, i
             pass  # so many at a time
         outbox.hurry(base_url, now=time.time())
         await drainer.sweep(step)
+        enricher.hurry()
         if await enricher.look():
             await drainer.sweep(step)
         enricher.tidy()
