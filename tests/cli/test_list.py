@@ -140,3 +140,20 @@ def test_a_database_that_is_away_is_one_line_without_its_password():
     assert (done.code, done.out) == (1, "")
     assert "zelto-agents outbox list: the outbox at 127.0.0.1:9/zelto cannot be used" in done.errors
     assert "s3cret" not in done.errors
+
+
+def test_a_very_long_id_is_cut_in_the_table_and_whole_in_json(store: str):
+    with opened(store) as engine:
+        engine.put(a_put("x" * 300), now=time.time())
+    assert run("outbox", "list", env=environment(store)).out.splitlines()[1].split()[0] == (
+        "x" * 63 + "…"
+    )
+    (found,) = run("outbox", "list", "--json", env=environment(store)).json["deliveries"]
+    assert found["external_id"] == "x" * 300
+
+
+def test_an_enrichment_that_was_made_without_a_key_waits_for_one(tmp_path: Path):
+    with opened(tmp_path / "outbox") as engine:
+        engine.enrich("", "conv-1", {"cost": 1}, now=time.time())
+    done = run("outbox", "list", env=environment(tmp_path / "outbox"))
+    assert "made without a usable key or base URL: sent by the first process" in done.out

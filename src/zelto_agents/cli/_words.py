@@ -26,6 +26,7 @@ AWAITED = (
     "its call is not kept here (any more): waits for the call to be put again, "
     "dead letter after ZELTO_MAX_AGE"
 )
+KEYLESS = "made without a usable key or base URL: sent by the first process that has both"
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _STATES = ("live", "due", "held", "dead", "sent", "awaited", "skipped")
 
@@ -107,7 +108,7 @@ class Words:
             case "sent":
                 return ""
             case "awaited":
-                return AWAITED
+                return AWAITED if delivery.base_url else KEYLESS
             case "skipped":
                 return "the agent's own filter does not want it"
             case "dead":
@@ -130,7 +131,7 @@ class Words:
     def _why_due(self, delivery: Delivery) -> str:
         base_url = delivery.base_url
         if not base_url:
-            return "made without a usable key or base URL: sent by the first process that has both"
+            return KEYLESS
         if is_confirming(delivery):
             return "arrived; sent once more, in case an older revision comes late"
         if base_url != self._settings.base_url:

@@ -30,7 +30,7 @@ Waiting calls are tried at once, however long their next attempt is off, and cal
 that died are finished. The counts: attempts that were sent, retried later, held (the key) or dead
 (refused for good); calls of dead processes that were adopted; calls still waiting here, and
 elsewhere (for another base URL); calls that have arrived and are only sent once more to be sure;
-recordings that are looked for.
+recordings that are looked for. Those that are 0 are told with --json alone.
 
 --watch goes on for ever, as a sidecar; SIGTERM or Ctrl-C ends it within 2 seconds. GET /healthz on
 --health-port answers 200, or 503 with the reason; --health-file is touched while all is well, and
@@ -113,7 +113,9 @@ def _once(settings: Settings, *, as_json: bool) -> None:
         "recordings": len(recordings),
     }
     typer.echo(
-        json.dumps(counts) if as_json else ", ".join(f"{n} {name}" for name, n in counts.items())
+        json.dumps(counts)
+        if as_json
+        else ", ".join(f"{n} {name}" for name, n in counts.items() if n or name == "sent")
     )
     for line, number in reasons.items():
         typer.echo(f"{number} x {line}", err=True)

@@ -25,6 +25,8 @@ __all__ = ["register"]
 
 ROWS = 20
 NARROW = 110
+# Letters of an id in the table; --json has it whole.
+ID_SHOWN = 64
 # What needs somebody comes first.
 _ORDER = ("dead", "held", "awaited", "due", "live", "sent", "skipped")
 _STYLES = {"dead": "red", "held": "yellow", "awaited": "yellow", "sent": "dim", "skipped": "dim"}
@@ -107,7 +109,7 @@ def _recordings(pending: list[Pending], now: float) -> Table:
         table.add_column(name, overflow="fold")
     for one in pending:
         table.add_row(
-            Text(plain(one.external_id)),
+            Text(plain(one.external_id, ID_SHOWN)),
             one.kind,
             Text(one.state, style="red" if one.state == "failed" else "yellow"),
             str(one.attempts),
@@ -132,7 +134,7 @@ def _table(deliveries: list[Delivery], words: Words) -> Table:
     for one in deliveries:
         status = "" if one.status is None else str(one.status)
         table.add_row(
-            Text(plain(one.external_id)),
+            Text(plain(one.external_id, ID_SHOWN)),
             Text(one.state, style=_STYLES.get(one.state, "")),
             str(one.revision),
             str(one.attempts),
