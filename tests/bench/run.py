@@ -240,7 +240,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
 }
 # Each is a module beside this one, with ``main``.
 PROOFS = ("faults", "crash", "fleet", "linear", "overhead", "pipecat_cost", "pipecat_faults")
-PROOFS += ("receiver_fuzz", "receiver_kill", "receiver_load")
+PROOFS += ("receiver_fuzz", "receiver_kill", "receiver_load", "recording_upload")
 FRAMEWORKS = ("livekit", "pipecat")
 
 

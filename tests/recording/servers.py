@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 ROOT = Path(__file__).parents[2]
 BINARY = ROOT / ".tools" / "bin" / "s3-server"
@@ -121,7 +122,8 @@ class Request:
 
     def __init__(self, handler: BaseHTTPRequestHandler) -> None:
         self.method = handler.command
-        self.path, _, self.query = handler.path.partition("?")
+        path, _, self.query = handler.path.partition("?")
+        self.path = unquote(path)
         self.headers = handler.headers
         self.body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
 
@@ -147,7 +149,7 @@ class WebServer:
         self.resources = resources if resources is not None else {}
         self.requests: list[Request] = []
         handler = type("Handler", (BaseHTTPRequestHandler,), {"log_message": lambda *_: None})
-        for method in ("GET", "HEAD", "POST"):
+        for method in ("GET", "HEAD", "POST", "PUT"):
             # A function of the class is given the handler; a bound method would not be.
             setattr(handler, f"do_{method}", lambda handler: self._respond(handler))  # noqa: PLW0108
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)

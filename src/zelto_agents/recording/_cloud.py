@@ -37,7 +37,7 @@ _HOSTS = {
     "gs": re.compile(r"storage\.googleapis\.com"),
     "az": re.compile(r"[a-z0-9]+\.blob\.core\.windows\.net"),
 }
-_NAMED = {"s3": "AWS_...", "gs": "GOOGLE_...", "az": "AZURE_..."}
+_NAMED = {"s3": "AWS", "gs": "GOOGLE", "az": "AZURE"}
 _CODE = re.compile(r"<Code>(\w{1,60})</Code>")
 _GONE = {"NoSuchKey", "BlobNotFound"}
 _NO_BUCKET = {"NoSuchBucket", "ContainerNotFound"}
@@ -190,7 +190,7 @@ class CloudStore:
 
     def _may_be_plain(self) -> bool:
         """Given any options, obstore reads this variable no more."""
-        allowed = self._environ.get("AWS_ALLOW_HTTP", "").strip().lower()
+        allowed = self._environ.get(f"{_NAMED[self._scheme]}_ALLOW_HTTP", "").strip().lower()
         plain = self._endpoint.startswith("http://")
         if allowed in ("1", "true", "yes", "on") or (plain and is_loopback(self._endpoint)):
             return True
@@ -218,11 +218,11 @@ class CloudStore:
             how = f"there is no {self._name}: create it, or correct ZELTO_RECORDINGS"
         elif kind in ("PermissionDeniedError", "UnauthenticatedError") or "Key" in code:
             how = f"{self._name} refuses the credential ({code or kind}): check "
-            how += f"{_NAMED[self._scheme]} and what it may do (read, write)"
+            how += f"{_NAMED[self._scheme]}_... and what it may do (read, write)"
         elif code in ("AuthorizationHeaderMalformed", "PermanentRedirect"):
             how = f"{self._name} is in another region: set AWS_REGION"
         elif "/latest/api/token" in text or "metadata.google.internal" in text:
-            how = f"there is no credential for {self._name}: set {_NAMED[self._scheme]}"
+            how = f"there is no credential for {self._name}: set {_NAMED[self._scheme]}_..."
         elif not code and "error sending request" in text:
             where = urlsplit(self._endpoint).netloc.rpartition("@")[2] or self._name
             how = f"{where} does not answer"

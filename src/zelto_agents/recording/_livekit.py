@@ -13,7 +13,7 @@ from typing import Any
 
 from zelto_agents._frozen import frozen
 from zelto_agents.recording._answers import Hopeless, NotYet, Unresolved
-from zelto_agents.recording._web import Service, Web, needed
+from zelto_agents.recording._web import Service, Web, needed, shortened
 
 __all__ = ["EgressEnded", "Egresses", "WebhookError", "egress_ended"]
 
@@ -25,7 +25,6 @@ _SOON = 15.0
 _TOKEN_LIFE = 300
 _PAGES = 20
 _LEEWAY = 60.0  # seconds between two clocks
-_ERROR_KEPT = 200
 # One that was started is listed at once, and forgotten a day after its end.
 _MISSING_FOR = 600.0
 _LISTED_FOR = 86_400.0
@@ -200,7 +199,7 @@ def _why(item: Mapping[str, Any]) -> str:
         segments = _field(item, "segment_results") or _field(item, "segments")
         kind = "segments (HLS)" if segments else "no file"
         return f"the egress wrote {kind}: start it with a file output"
-    error = " ".join(str(_field(item, "error") or "").split())[:_ERROR_KEPT]
+    error = shortened(_field(item, "error"))
     return f"the egress ended as {status}" + (f": {error}" if error else "")
 
 

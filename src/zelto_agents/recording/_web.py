@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,13 @@ from zelto_agents.uploader import import_httpx
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Service", "Web", "needed"]
+__all__ = ["Service", "Web", "needed", "shortened"]
 
 _TIMEOUT = 20.0
 _CONNECT_TIMEOUT = 5.0
 _LONGEST_WAIT = 3600.0
+_SAID = 200
+_QUERY = re.compile(r"\?\S+")
 
 
 @frozen
@@ -91,7 +94,7 @@ class Web:
             )
             response = await client.send(request, stream=True, follow_redirects=True)
             try:
-                _judge(service, response)
+                await _judge(service, response)
                 yield response
             finally:
                 await response.aclose()
@@ -127,7 +130,12 @@ class Web:
             await self._clients.popitem()[1].aclose()
 
 
-def _judge(service: Service, response: httpx.Response) -> None:
+def shortened(text: object) -> str:
+    """What a service says of its trouble, on one line and without what may be a signature."""
+    return _QUERY.sub("?...", " ".join(str(text or "").split()))[:_SAID]
+
+
+async def _judge(service: Service, response: httpx.Response) -> None:
     status = response.status_code
     if status in (200, 404):
         return
@@ -137,4 +145,11 @@ def _judge(service: Service, response: httpx.Response) -> None:
     wait = None
     with contextlib.suppress(ValueError):
         wait = min(max(float(response.headers.get("Retry-After", "")), 1.0), _LONGEST_WAIT)
-    raise Unresolved(NotYet(f"{service.name} answers {status}", wait))
+    await response.aread()
+    said = None
+    with contextlib.suppress(ValueError, AttributeError):
+        told = response.json()
+        said = shortened(told.get("msg") or told.get("message") or told.get("info"))
+    raise Unresolved(
+        NotYet(f"{service.name} answers {status}" + (f": {said}" if said else ""), wait)
+    )
