@@ -24,7 +24,10 @@ def test_a_recorded_call_arrives_with_its_audio(
     kind: str, receiver: RunningReceiver, shelf: Shelf, tmp_path: Path
 ):
     place = (receiver.url, receiver.key or "", tmp_path / "outbox")
+    shelf.folder.rmdir()
+    shelf.folder.write_text("in the way")  # nothing can be uploaded while the job lives
     run_job(kind, *place, **shelf.environment)
+    shelf.folder.unlink()
     drain(*place, **shelf.environment)
     (conversation,) = receiver.conversations()
     audio = audio_of(receiver, conversation["externalId"])

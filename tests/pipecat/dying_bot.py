@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from dataclasses import replace
 from typing import Any
 
 import virtual_time  # before pipecat
@@ -15,6 +16,7 @@ import virtual_time  # before pipecat
 # isort: split
 from loguru import logger
 from pipecat.frames.frames import EndFrame
+from pipecat.processors.audio.audio_buffer_processor import AudioBufferProcessor
 from pipecat.workers.runner import WorkerRunner
 
 from pipecat_scenarios.endings import swallowing
@@ -42,6 +44,22 @@ async def play(over: asyncio.Event, *, collected: bool = True, **runner: bool) -
 
     call.assistant.add_event_handler("on_assistant_turn_stopped", spoken)
     await call.run(worker, runner=WorkerRunner(**runner))
+
+
+async def recorded() -> None:
+    """A call whose audio is collected in parts; its process stays."""
+    call = ScriptedCall(replace(SHORT, hang_up=2.0), prompt="Be kind.")
+    zelto = ZeltoProcessor(agent_id="support", external_id=sys.argv[2])
+    buffer = AudioBufferProcessor(num_channels=2, buffer_size=8000)
+
+    async def connected(*_: Any) -> None:
+        await buffer.start_recording()
+
+    call.transport.add_event_handler("on_client_connected", connected)
+    await call.run(call.worker([*call.processors[:-1], buffer, call.assistant, zelto]))
+    await asyncio.to_thread(Zelto.shared().flush, 10)
+    print("spoken", flush=True)
+    await asyncio.sleep(60)
 
 
 async def leave() -> None:
@@ -72,6 +90,8 @@ def main() -> None:
     mode = sys.argv[1]
     if mode == "swallowed":
         virtual_time.run(swallow)
+    elif mode == "recorded":
+        asyncio.run(recorded())
     elif mode == "left":
         asyncio.run(leave())
     else:

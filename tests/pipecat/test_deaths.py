@@ -15,8 +15,9 @@ import pytest
 
 from commands import run
 from pipecat_zelto import SETUP_FILE
+from shelf import FROM_HERE, Shelf, audio_of, sound_in
 from zelto_agents import Settings
-from zelto_agents.receiver import RunningReceiver
+from zelto_agents.receiver import RunningReceiver, run_in_thread
 
 BOT = Path(__file__).with_name("dying_bot.py")
 PATHS = (BOT.parents[1], BOT.parents[2] / "examples" / "worker")
@@ -132,3 +133,24 @@ def test_the_module_says_where_the_setup_file_is():
     command = [sys.executable, "-m", "pipecat_zelto.setup"]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert told.strip() == SETUP_FILE
+
+
+def test_a_recorded_call_arrives_with_its_audio_after_its_process_was_killed(
+    environment: dict[str, str], shelf: Shelf
+):
+    shelf.folder.rmdir()
+    shelf.folder.write_text("in the way")  # nothing can be uploaded while the bot lives
+    with run_in_thread(limits=FROM_HERE) as receiver:
+        known = environment | shelf.environment
+        known |= {"ZELTO_BASE_URL": receiver.url, "ZELTO_API_KEY": receiver.key or ""}
+        with bot("recorded", known) as process:
+            first = document(receiver, "recorded")
+            process.send_signal(signal.SIGKILL)
+        shelf.folder.unlink()
+        shelf.folder.mkdir()
+        drained = run("drain", env=known)
+        assert drained.code == 0, drained.errors
+        rate, channels, samples = sound_in(audio_of(receiver, "recorded"))
+    assert (first["recording"], channels) == (None, 2)
+    assert len(samples) / (2 * channels * rate) == pytest.approx(2.0, abs=0.5)
+    assert any(samples)
