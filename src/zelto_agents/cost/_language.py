@@ -5,9 +5,6 @@ Importing it takes a third of a second and 24 MB; it does not touch the network 
 
 from __future__ import annotations
 
-import functools
-import importlib.util
-import sys
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -18,9 +15,10 @@ from zelto_agents.cost._parts import Part, Unpriced
 if TYPE_CHECKING:
     from genai_prices.types import ModelPrice
 
-__all__ = ["INSTALL", "language_charge", "takes_time"]
+__all__ = ["INSTALL", "NO_PRICE", "language_charge"]
 
 INSTALL = "install zelto-agents[cost]"
+NO_PRICE = "no published price is known"
 
 # Where its name for a provider is another than ours.
 _PROVIDERS = {"xai": "x-ai"}
@@ -70,16 +68,6 @@ _OF_THEIR_OWN = ("input_audio_tokens", "input_image_tokens", "output_audio_token
 _ONE_FOR_ALL = ("google",)
 
 
-def takes_time() -> bool:
-    """Whether pricing a language model would first have to import the price list."""
-    return "genai_prices" not in sys.modules and _installed()
-
-
-@functools.cache
-def _installed() -> bool:
-    return importlib.util.find_spec("genai_prices") is not None
-
-
 def language_charge(part: Part, at: datetime | None) -> tuple[Decimal, Mapping[str, Decimal]]:
     """Dollars, and the prices that were used.
 
@@ -103,11 +91,11 @@ def language_charge(part: Part, at: datetime | None) -> tuple[Decimal, Mapping[s
         ).model_price
         prices = _lowest_tiers(found)
         if not prices.__dict__:
-            raise Unpriced("genai-prices has no price for it")
+            raise Unpriced(NO_PRICE)
         counts = _counts(part, prices)
         usd = prices.calc_price(Usage(**counts))["total_price"]
     except LookupError:
-        raise Unpriced("genai-prices has no price for it") from None
+        raise Unpriced(NO_PRICE) from None
     except ValueError:
         raise Unpriced("its token counts contradict one another") from None
     return usd, _used(counts, prices)
@@ -127,6 +115,8 @@ def _lowest_tiers(found: ModelPrice) -> ModelPrice:
 
 
 def _counts(part: Part, prices: ModelPrice) -> dict[str, Any]:
+    if prices.requests_kcount:
+        raise Unpriced("it is billed by request too, and their number was not reported")
     counts: dict[str, Any] = {unit: part.of(told) for unit, (told, *_) in _UNITS.items()}
     seconds = part.of("session_duration") or part.of("audio_duration")
     by_token = prices.input_mtok is not None or prices.output_mtok is not None
@@ -155,7 +145,7 @@ def _covered(part: Part, prices: ModelPrice, counts: Mapping[str, Decimal]) -> N
     for unit in wanted:
         told, price, _ = _UNITS[unit]
         if counts[unit] and getattr(prices, price) is None:
-            raise Unpriced(f"genai-prices has no price for its {told}")
+            raise Unpriced(f"no published price of its {told} is known")
 
 
 def _used(counts: Mapping[str, Decimal], prices: ModelPrice) -> dict[str, Decimal]:

@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, Literal
 
 from zelto_agents._frozen import frozen_by_name
-from zelto_agents.cost._language import INSTALL, language_charge
+from zelto_agents.cost._language import INSTALL, NO_PRICE, language_charge
 from zelto_agents.cost._parts import UNREPORTED, Part, Unpriced, parts_of
 from zelto_agents.cost._table import Row, row_of
 from zelto_agents.cost._telephony import Telephony, told_parts, why_unpriced
@@ -147,7 +147,7 @@ def _found(part: Part, own: OwnPrices, at: datetime | None) -> dict[str, Any]:
     if part.kind == "telephony":
         raise Unpriced(why_unpriced(part.provider, part.model))
     if part.kind not in ("llm", "tts", "stt"):
-        raise Unpriced("no published price")
+        raise Unpriced(NO_PRICE)
     return _of_a_model(part, at)
 
 
@@ -163,7 +163,7 @@ def _of_a_model(part: Part, at: datetime | None) -> dict[str, Any]:
         if part.kind == "llm":
             raise
         # Speech is in our table, or most likely nowhere.
-        raise Unpriced(str(why) if str(why) != INSTALL else "no published price is known") from None
+        raise Unpriced(NO_PRICE if str(why) == INSTALL else str(why)) from None
     return {"usd": usd, "rates": rates, "source": "genai-prices"}
 
 
