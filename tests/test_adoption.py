@@ -21,12 +21,15 @@ from zelto_agents.receiver import RunningReceiver
 
 # A process that holds a call: it says when four turns are handed over, and ends when told to.
 CALLER = """
-import sys
+import logging, sys
 from zelto_agents import Zelto, _delivery, _work
 from zelto_agents.outbox import _engine, _journals
 lease = float(sys.argv[1])
 _journals.PROCESS_LEASE, _engine.BEAT_EVERY, _work.SWEEP_EVERY = lease, lease / 8, lease / 8
 redact = (lambda text: text.replace("4711", "[card]")) if len(sys.argv) > 2 else None
+errors, handler = [], logging.Handler("ERROR")
+handler.emit = lambda record: errors.append(record.getMessage())
+logging.getLogger("zelto_agents").addHandler(handler)
 zelto = Zelto()
 call = zelto.call("conv-1", agent_id="support", version="7", customer={"number": "+49301"},
                   metadata={"tenant": "a"}, redact=redact)
@@ -38,7 +41,7 @@ for line in sys.stdin:
         call.turn("assistant", "Thank you", start=5.0, end=6.0)
     else:
         call.end("customer-ended-call")
-        print(zelto.flush(20), flush=True)
+        print(zelto.flush(20), *errors, flush=True)
 """
 LONG = 3600.0
 

@@ -23,7 +23,7 @@ from typing import Any, ClassVar, Literal
 import anyio
 import anyio.to_thread
 
-from zelto_agents._items import Flush, Item
+from zelto_agents._items import Flush, Item, Leaving
 from zelto_agents._open import open_outbox
 from zelto_agents._trouble import Trouble
 from zelto_agents._work import Work
@@ -261,6 +261,8 @@ def _close_at_exit() -> None:
     def close_all() -> None:
         started = time.monotonic()
         for delivery in list(Delivery._running):  # noqa: SLF001
+            if delivery._thread is not None:  # noqa: SLF001
+                delivery.hand_over(Leaving())
             budget = delivery._settings.shutdown_budget  # noqa: SLF001
             delivery.close(max(0.0, budget - (time.monotonic() - started)))
 

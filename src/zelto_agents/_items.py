@@ -24,6 +24,7 @@ __all__ = [
     "Enrichment",
     "Flush",
     "Item",
+    "Leaving",
     "Sound",
     "Upload",
 ]
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("zelto_agents")
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class CallFacts:
     """The facts of one call so far; but for ``heard``, only the delivery thread looks inside.
 
@@ -147,4 +148,9 @@ class Flush:
     done: Future[bool]
 
 
-Item = tuple[CallFacts, Fact] | EgressOver | Enrichment | Sound | Upload | Flush
+@frozen
+class Leaving:
+    """The process is about to end, and hands nothing over any more."""
+
+
+Item = tuple[CallFacts, Fact] | EgressOver | Enrichment | Sound | Upload | Leaving | Flush

@@ -24,16 +24,18 @@ from zelto_agents._items import (
     Enrichment,
     Flush,
     Item,
+    Leaving,
     Sound,
     Upload,
 )
+from zelto_agents._living import Living
 from zelto_agents._redact import Redaction
 from zelto_agents._sampling import sampled
 from zelto_agents._trouble import Trouble
 from zelto_agents.contract import CANONICAL_PROVIDERS, CallIngest
 from zelto_agents.facts import CallEnded, CallStarted, Fact
 from zelto_agents.outbox import Claim, Pending, Put
-from zelto_agents.outbox.steady import SteadyOutbox
+from zelto_agents.outbox.steady import AHEAD, SteadyOutbox
 from zelto_agents.policy import Verdict
 from zelto_agents.settings import Settings
 
@@ -93,6 +95,8 @@ class Work:
         self._sending: dict[str, anyio.Event] = {}
         self._unsent: dict[str, int] = {}
         self._buried: set[str] = set()
+        self._living = Living(trouble)
+        self._slept = False
         self._sweeping = False
         # Imports and the first sweep wait, so that they do not compete with the call's own start.
         self._next_look = self._next_sweep = time.time() + FIRST_SWEEP
@@ -119,6 +123,9 @@ class Work:
                     self._sounds.write(item)
                 case Upload():
                     self._upload(item)
+                case Leaving():
+                    for call, end in self._living.ends_of_silent():
+                        self._collect(call, end)
                 case Flush(done):
                     self.commit()
                     for hurry in self._sending.values():
@@ -135,7 +142,10 @@ class Work:
             self._trouble.problem("facts", "a call has too many facts; some are dropped")
             return
         call.facts.append(self._redaction.fact(fact, call.redact))
-        call.ended = call.ended or isinstance(fact, CallEnded)
+        if isinstance(fact, CallEnded):
+            call.ended = True
+        elif edge:
+            self._living.started(call)
         # What comes after the end makes another revision.
         (self._ended if call.ended else self._unwritten)[id(call)] = call
 
@@ -150,11 +160,13 @@ class Work:
         """Make the documents of calls that ended durable, and what is new of those that live."""
         for key, call in list(self._ended.items()):
             del self._ended[key]
+            self._living.look(call)
             self._unwritten.pop(key, None)
             with self._guarded("finishing a call"):
                 self._finish(call)
         for key, call in list(self._unwritten.items()):
             del self._unwritten[key]
+            self._living.look(call)
             with self._guarded("writing a journal"):
                 self._journal(call)
 
@@ -183,7 +195,10 @@ class Work:
         external_id = document.call.external_id
         put = Put(self._base_url, external_id, wire, call.provider, held=held, journal=call.journal)
         self._expect(awaited_of(call.facts, self._base_url, external_id))
-        self._put(put, 0.0 if settled else SETTLING)
+        revision = self._put(put, 0.0 if settled else SETTLING)
+        # Whoever took this process for dead while it slept has put a document of this very call.
+        if call.written is None and revision % AHEAD > 1 and not self._has_slept():
+            self._living.complain(external_id)
         call.written = hash(wire)
 
     def _is_skipped(self, call: CallFacts, document: CallIngest) -> bool:
@@ -236,15 +251,20 @@ class Work:
         self._note_unsent(external_id, revision)
         self._send_soon(external_id, 0.0)
 
-    def _put(self, put: Put, delay: float) -> None:
+    def _has_slept(self) -> bool:
+        self._slept = self._slept or time.time() > self._next_look + SWEEP_EVERY
+        return self._slept
+
+    def _put(self, put: Put, delay: float) -> int:
         now = time.time()
         put = replace(put, due_at=now + delay + HEAD_START)
         revision = self._outbox.put(put, now=now)
         if not revision:
-            return  # another process's filter did not want it
+            return 0  # another process's filter did not want it
         self._note_unsent(put.external_id, revision)
         if not put.held:
             self._send_soon(put.external_id, delay)
+        return revision
 
     def _enrich(self, item: Enrichment) -> None:
         external_id, now = item.external_id, time.time()
@@ -256,6 +276,11 @@ class Work:
         revision = self._outbox.enrich(self._base_url, external_id, changes, now=now)
         if revision:
             self._on_enriched(external_id, revision)
+        elif not self._base_url:
+            logger.warning(
+                "the enrichment of call %s waits for a usable ZELTO_API_KEY and ZELTO_BASE_URL",
+                external_id,
+            )
         else:
             logger.warning(
                 "no call %s is kept here (yet): its enrichment waits for it", external_id
@@ -325,6 +350,7 @@ class Work:
         """Look after the outbox and start a sweep when it is time to; the seconds until then."""
         now = time.time()
         if now >= self._next_look or now < self._next_look - SWEEP_EVERY:
+            self._has_slept()
             self._next_look = now + SWEEP_EVERY
             with self._guarded("keeping house"):
                 self._leads, adopted = self._house.look()
