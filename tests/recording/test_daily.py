@@ -9,7 +9,6 @@ import pytest
 
 from recording.conftest import DAY, Look
 from recording.servers import Answer, Request, WebServer, said
-from zelto_agents.recording import NotYet
 
 KEY = "daily-key"
 ID = "0cb313e1-211f-4be0-833d-8c7305b19902"
@@ -55,9 +54,7 @@ def test_a_link_lives_as_long_as_daily_allows(look: Look, web: WebServer, asked:
 
 def test_one_that_is_not_finished_is_waited_for(look: Look, web: WebServer):
     daily(web, status="in-progress")
-    answer = look("daily", ID)
-    assert isinstance(answer, NotYet)
-    assert (answer.why, answer.wait) == ("the recording at Daily is in-progress", 15.0)
+    assert look.not_yet("daily", ID) == "the recording at Daily is in-progress"
 
 
 def test_one_that_was_canceled_is_hopeless(look: Look, web: WebServer):

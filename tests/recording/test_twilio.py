@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import logging
+import re
 import socket
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,6 @@ import pytest
 
 from recording.conftest import Look
 from recording.servers import Answer, Request, S3Server, WebServer, said
-from zelto_agents.recording import NotYet
 
 ACCOUNT, TOKEN = "AC" + "0" * 32, "twilio-token"
 SID = "RE" + "a1" * 16
@@ -104,9 +105,7 @@ def served(look: Look, tmp_path: Path) -> Look:
 @pytest.mark.parametrize("status", ["in-progress", "paused", "stopped", "processing"])
 def test_one_that_is_not_complete_is_waited_for(served: Look, web: WebServer, status: str):
     twilio(web, status=status)
-    answer = served("twilio", SID)
-    assert isinstance(answer, NotYet)
-    assert (answer.why, answer.wait) == (f"the recording at Twilio is {status}", 15.0)
+    assert served.not_yet("twilio", SID) == f"the recording at Twilio is {status}"
 
 
 @pytest.mark.parametrize(
@@ -128,7 +127,8 @@ def test_one_that_never_will_be_is_hopeless(
 
 def test_an_empty_one_is_hopeless(served: Look, web: WebServer):
     twilio(web, sound=(200, {}, b""))
-    assert served.hopeless("twilio", SID) == f"twilio-{SID}.wav is empty"
+    why = served.hopeless("twilio", SID)
+    assert re.fullmatch(r"conv-42-[0-9a-f]{16}\.wav is empty", why)
 
 
 def test_one_that_is_not_there_may_be_another_accounts(served: Look):
@@ -181,6 +181,26 @@ def test_the_credential_does_not_follow_a_redirect_to_elsewhere(
         (request,) = elsewhere.requests
     assert request.headers["Authorization"] is None
     assert next((tmp_path / "served").iterdir()).read_bytes() == SOUND
+
+
+def test_no_log_shows_where_a_redirect_leads(
+    served: Look, web: WebServer, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO)
+    web.resources["/a.wav"] = (200, {}, SOUND)
+    twilio(web, sound=(307, {"Location": f"{web.url}/a.wav?X-Amz-Signature=00ff"}, b""))
+    served.found("twilio", SID)
+    assert web.requests[-1].query == "X-Amz-Signature=00ff"
+    assert "00ff" not in caplog.text
+    httpx.get(f"{web.url}/a.wav?theirs", trust_env=False)
+    assert "theirs" in caplog.text  # what others ask is theirs to log
+
+
+def test_two_calls_with_one_recording_each_have_it(served: Look, web: WebServer, tmp_path: Path):
+    twilio(web)
+    urls = {served.found("twilio", SID, external_id=name).url for name in ("a", "b")}
+    assert len(urls) == 2
+    assert [path.read_bytes() for path in (tmp_path / "served").iterdir()] == [SOUND, SOUND]
 
 
 def test_one_in_the_customers_own_bucket_is_signed_there(

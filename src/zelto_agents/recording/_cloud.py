@@ -39,8 +39,15 @@ _HOSTS = {
 }
 _NAMED = {"s3": "AWS", "gs": "GOOGLE", "az": "AZURE"}
 _CODE = re.compile(r"<Code>(\w{1,60})</Code>")
+_ACCOUNTS = (
+    "GOOGLE_APPLICATION_CREDENTIALS",
+    "GOOGLE_SERVICE_ACCOUNT",
+    "GOOGLE_SERVICE_ACCOUNT_KEY",
+    "GOOGLE_SERVICE_ACCOUNT_PATH",
+)
 _GONE = {"NoSuchKey", "BlobNotFound"}
 _NO_BUCKET = {"NoSuchBucket", "ContainerNotFound"}
+_REFUSED = {"AuthenticationFailed", "ExpiredToken", "InvalidAccessKeyId", "InvalidToken"}
 
 
 class CloudStore:
@@ -161,9 +168,8 @@ class CloudStore:
         if self._scheme == "s3":
             lent = environ.get("AWS_SESSION_TOKEN") or environ.get("AWS_TOKEN")
             return _LENT if lent or not environ.get("AWS_ACCESS_KEY_ID") else _LONGEST
-        if self._scheme == "gs":
-            own = [name for name in environ if name.startswith("GOOGLE_") and environ[name]]
-            return _LONGEST if own else _GOOGLES_OWN
+        if self._scheme == "gs" and not any(environ.get(name) for name in _ACCOUNTS):
+            return _GOOGLES_OWN
         return _LONGEST
 
     def _open(self) -> S3Store | GCSStore | AzureStore:
@@ -216,7 +222,7 @@ class CloudStore:
         kind = type(fault).__name__
         if code in _NO_BUCKET:
             how = f"there is no {self._name}: create it, or correct ZELTO_RECORDINGS"
-        elif kind in ("PermissionDeniedError", "UnauthenticatedError") or "Key" in code:
+        elif kind in ("PermissionDeniedError", "UnauthenticatedError") or code in _REFUSED:
             how = f"{self._name} refuses the credential ({code or kind}): check "
             how += f"{_NAMED[self._scheme]}_... and what it may do (read, write)"
         elif code in ("AuthorizationHeaderMalformed", "PermanentRedirect"):

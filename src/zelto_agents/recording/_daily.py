@@ -12,7 +12,6 @@ from zelto_agents.recording._web import Service, Web, needed
 __all__ = ["find_at_daily"]
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
-_SOON = 15.0
 _LONGEST = 12 * 3600  # Daily's own limit
 _SHORTEST = 15 * 60
 
@@ -37,7 +36,7 @@ async def find_at_daily(
     if status == "canceled":
         raise Unresolved(Hopeless("the recording at Daily was canceled"))
     if status != "finished":
-        raise Unresolved(NotYet(f"the recording at Daily is {status}", _SOON))
+        raise Unresolved(NotYet(f"the recording at Daily is {status}"))
     life = int(min(max(url_life, _SHORTEST), _LONGEST))
     path = f"/recordings/{recording_id}/access-link"
     link = await web.ask(service, path, None, valid_for_secs=life) or {}

@@ -21,7 +21,6 @@ _PATH = "/twirp/livekit.Egress/ListEgress"
 _VARIABLES = "LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET"
 _STATUSES = ("STARTING", "ACTIVE", "ENDING", "COMPLETE", "FAILED", "ABORTED", "LIMIT_REACHED")
 _UNFINISHED = _STATUSES[:3]
-_SOON = 15.0
 _TOKEN_LIFE = 300
 _PAGES = 20
 _LEEWAY = 60.0  # seconds between two clocks
@@ -84,7 +83,7 @@ class Egresses:
             if _status(item) == "COMPLETE" and (found := _file(item)):
                 return found
         if any(_status(item) in _UNFINISHED for item in items):
-            raise Unresolved(NotYet("the egress is not over yet", _SOON))
+            raise Unresolved(NotYet("the egress is not over yet"))
         raise Unresolved(Hopeless(_why(items[-1])))
 
     async def _listed(self, wanted: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -134,7 +133,7 @@ class Egresses:
         since = now - self._missed.setdefault(reference, now)
         if since > _MISSING_FOR or now - float(wanted.get("after") or now) > _LISTED_FOR:
             return Hopeless("LiveKit knows of no egress of this call: was one started?")
-        return NotYet("LiveKit lists no egress of this call yet", _SOON)
+        return NotYet("LiveKit lists no egress of this call yet")
 
 
 def _wanted(reference: str) -> dict[str, Any]:

@@ -131,8 +131,10 @@ class Resolver:
 
     async def _from_twilio(self, sid: str, external_id: str) -> Found:
         _ = self._store  # nothing is fetched that could go nowhere
+        # One name for each call: another call with this recording deletes its own file.
+        path = self._folder / object_name(Path(f"{sid}.wav"), external_id)
         try:
-            path = await download(self._web, self._twilio_url, self._environ, sid, self._folder)
+            await download(self._web, self._twilio_url, self._environ, sid, path)
         except Elsewhere as elsewhere:
             return await self._at(elsewhere.location)
         return await self._upload(path, external_id)

@@ -21,7 +21,6 @@ __all__ = ["Elsewhere", "download"]
 
 _SID = re.compile(r"RE[0-9a-fA-F]{32}")
 _UNFINISHED = ("in-progress", "paused", "stopped", "processing")
-_SOON = 15.0
 _BLOCK = 256 * 1024  # bytes
 
 
@@ -34,9 +33,9 @@ class Elsewhere(Exception):  # noqa: N818 - a place, not an error
 
 
 async def download(
-    web: Web, base_url: str, environ: Mapping[str, str], sid: str, folder: Path
-) -> Path:
-    """Fetch a recording into a folder, once it is complete; where it is then.
+    web: Web, base_url: str, environ: Mapping[str, str], sid: str, path: Path
+) -> None:
+    """Fetch a recording into a file, once it is complete.
 
     Raises:
         Elsewhere: it is not at Twilio.
@@ -45,9 +44,8 @@ async def download(
     if not _SID.fullmatch(sid):
         raise Unresolved(Hopeless("a recording's SID at Twilio is RE and 32 hexadecimal digits"))
     account, token = needed(environ, "Twilio", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN")
-    path = folder / f"twilio-{sid}.wav"
-    if path.exists():  # it was fetched before, and could not be uploaded
-        return path
+    if await anyio.Path(path).exists():  # it was fetched before, and could not be uploaded
+        return
     basic = base64.b64encode(f"{account}:{token}".encode()).decode()
     service = Service(
         "Twilio",
@@ -62,17 +60,16 @@ async def download(
     params = {"RequestedChannels": channels} if channels > 1 else {}
     async with web.stream(service, f"{resource}.wav", None, **params) as response:
         if response.status_code == 404:
-            raise Unresolved(NotYet("the audio is not at Twilio yet", _SOON))
+            raise Unresolved(NotYet("the audio is not at Twilio yet"))
         try:
-            await anyio.Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+            await anyio.Path(path.parent).mkdir(mode=0o700, parents=True, exist_ok=True)
             with written_durably(path) as file:
                 async for block in response.aiter_bytes(_BLOCK):
                     await anyio.to_thread.run_sync(file.write, block)
                 await anyio.to_thread.run_sync(_sync, file)
         except OSError as fault:
-            why = f"the recording cannot be written to {folder} ({fault.strerror})"
+            why = f"the recording cannot be written to {path.parent} ({fault.strerror})"
             raise Unresolved(NotYet(why)) from None
-    return path
 
 
 def _sync(file: BinaryIO) -> None:
@@ -88,7 +85,7 @@ def _completed(recording: dict[str, Any] | None, base_url: str) -> int:
         raise Unresolved(NotYet(why))
     status = recording.get("status")
     if status in _UNFINISHED:
-        raise Unresolved(NotYet(f"the recording at Twilio is {status}", _SOON))
+        raise Unresolved(NotYet(f"the recording at Twilio is {status}"))
     if status != "completed":
         code = recording.get("error_code")
         why = f"the recording at Twilio is {status}" + (f" (error {code})" if code else "")

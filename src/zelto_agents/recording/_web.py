@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 
 from zelto_agents._frozen import frozen
+from zelto_agents.policy import retry_after
 from zelto_agents.recording._answers import NotYet, Unresolved
 from zelto_agents.settings import is_loopback
 from zelto_agents.uploader import import_httpx
@@ -21,9 +25,9 @@ __all__ = ["Service", "Web", "needed", "shortened"]
 
 _TIMEOUT = 20.0
 _CONNECT_TIMEOUT = 5.0
-_LONGEST_WAIT = 3600.0
 _SAID = 200
 _QUERY = re.compile(r"\?\S+")
+_ours = ContextVar("_ours", default=False)
 
 
 @frozen
@@ -92,7 +96,8 @@ class Web:
             request = client.build_request(
                 method, service.url + path, json=body, params=params, headers=dict(service.headers)
             )
-            response = await client.send(request, stream=True, follow_redirects=True)
+            with _unlogged():
+                response = await client.send(request, stream=True, follow_redirects=True)
             try:
                 await _judge(service, response)
                 yield response
@@ -107,7 +112,8 @@ class Web:
         """Whether a URL is refused to somebody without a credential."""
         client = await self.client(url)
         try:
-            response = await client.head(url, follow_redirects=True)
+            with _unlogged():
+                response = await client.head(url, follow_redirects=True)
         except Exception:  # noqa: BLE001 - then it is for the one who fetches it to find out
             return False
         return response.status_code in (401, 403)
@@ -122,12 +128,27 @@ class Web:
             timeout = httpx.Timeout(_TIMEOUT, connect=_CONNECT_TIMEOUT)
             new = httpx.AsyncClient(verify=context, timeout=timeout, trust_env=not near)
             self._clients.setdefault(near, new)
+            logging.getLogger("httpx").addFilter(_is_not_ours)
         return self._clients[near]
 
     async def aclose(self) -> None:
         """Close the connections."""
         while self._clients:
             await self._clients.popitem()[1].aclose()
+
+
+@contextlib.contextmanager
+def _unlogged() -> Iterator[None]:
+    """Httpx logs each address whole, and one that a redirect leads to may hold a signature."""
+    before = _ours.set(True)
+    try:
+        yield
+    finally:
+        _ours.reset(before)
+
+
+def _is_not_ours(_: logging.LogRecord) -> bool:
+    return not _ours.get()
 
 
 def shortened(text: object) -> str:
@@ -142,9 +163,7 @@ async def _judge(service: Service, response: httpx.Response) -> None:
     if status in (401, 403):
         why = f"{service.name} refuses the credential ({status}): check {service.variables}"
         raise Unresolved(NotYet(why))
-    wait = None
-    with contextlib.suppress(ValueError):
-        wait = min(max(float(response.headers.get("Retry-After", "")), 1.0), _LONGEST_WAIT)
+    wait = retry_after(response.headers.get("Retry-After"), now=time.time()) or None
     await response.aread()
     said = None
     with contextlib.suppress(ValueError, AttributeError):
