@@ -20,7 +20,7 @@ def crowded():
     """A receiver with many conversations, written behind its back."""
     with RunningReceiver() as receiver:
         document = json.dumps(a_call())
-        db = connect(receiver.db, durable=False)
+        db = connect(receiver.db)
         with db:
             db.execute("BEGIN IMMEDIATE")
             db.execute("INSERT INTO raw VALUES (1, 'default', '2026-03-01T10:00:00Z', NULL, x'7b')")

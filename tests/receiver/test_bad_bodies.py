@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from zelto_agents.contract import plain_json
+from zelto_agents.receiver import verdict
 from zelto_agents.receiver.app import MAX_BODY_BYTES
 from zelto_agents.receiver.verdict import judge
 
@@ -213,3 +215,50 @@ def test_a_large_valid_body_is_accepted(receiver, send, body):
     turns = [{"role": "user", "content": "x" * 1000}] * 5000
     assert send(body(transcript={"turns": turns})).status_code == 200
     assert len(receiver.conversation("conv-1")["turns"]) == 5000
+
+
+VALUES = [
+    *(b"-0", b"-0.0", b"1e5", b"1e-7", b"1e16", b"0.1", b"5e-324", b"1e400", b"01", b"1.", b"+1"),
+    *(b"9" * 19, b"-9223372036854775809", b"9" * 299, b"9" * 320, b"9" * 5000, b"1.5" + b"0" * 400),
+    *(b"null", b"true", b"NaN", b"-Infinity", b'"NaN"', b"{}", b"[]", b'""', b"[1,]", b'"x\x01"'),
+    *(rb'"\u0000"', rb'"\ud83d\ude00"', rb'"\ud800"', rb'"\/"', b'"\xff"', b'"\xf0\x9f\x98\x80"'),
+    *(b'"2026-01-01T00:00:00.1234567+01:00"', b'"https://a.b/c"', b'"user"', b'" "'),
+    *(b'"123e4567-e89b-12d3-a456-426614174000"', b'{"x":null,"y":[null]}', b'{"x":1,"x":2}'),
+    *(b"[" * depth + b"1" + b"]" * depth for depth in (29, 30, 31, 32, 150, 300)),
+]
+FIELDS = {
+    "id": b'"x"',
+    "startedAt": b"null",
+    "cost": b"1",
+    "customer": b'{"number":"1"}',
+    "agent": b'{"externalId":"a"}',
+    "agentId": b"null",
+    "role": b'"user"',
+    "content": b'"Hi"',
+    "start": b"0",
+    "metadata": b'{"k":1}',
+    "inner": b"1",
+    "extra": b"1",
+}
+TEMPLATE = (
+    b' {"call":{"externalId":%s,"startedAt":%s,"cost":%s,"customer":%s},"agent":%s,"agentId":%s,'
+    b'"transcript":{"turns":[{"role":%s,"content":%s,"startSeconds":%s}]},"metadata":%s,'
+    b'"metadata":{"inner":%s},"extra":%s}\n'
+)
+
+
+@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("provider", [None, "livekit"])
+def test_a_sound_body_is_judged_quickly_and_as_carefully_as_any(monkeypatch, provider, field):
+    template = TEMPLATE
+    if field == "metadata":
+        template = template.replace(b'"metadata":{"inner":%s},', b'"unknown":%s,')
+    contents = [template % tuple((FIELDS | {field: value}).values()) for value in VALUES]
+    quick = [judge(provider, content) for content in contents]
+    assert verdict._sound(template % tuple(FIELDS.values())) is not None
+    monkeypatch.setattr(verdict, "_sound", lambda _body: None)
+    for content, found in zip(contents, quick, strict=True):
+        careful = judge(provider, content)
+        wires = [each.call and each.call.wire() for each in (found, careful)]
+        assert wires[0] == wires[1], content
+        assert replace(found, call=None) == replace(careful, call=None), content

@@ -1,8 +1,9 @@
 """The thread that writes: bodies to the raw log, and what becomes of them.
 
 A body is appended to the raw log and on the disk before its answer; ingest follows in the same
-thread, so that nothing ever waits for a lock. What a crash leaves between the two is ingested at
-the next start.
+thread, so that nothing ever waits for a lock. Appends come first, then ingest, at intervals and
+several bodies in one transaction, then the search index, when it is quiet. What a crash leaves
+undone is done at the next start.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from zelto_agents.receiver import recordings, retention
+from zelto_agents.receiver import page_search, recordings, retention
 from zelto_agents.receiver.ingest import Entry, ingest
 from zelto_agents.receiver.schema import connect
 from zelto_agents.receiver.verdict import Verdict, judge
@@ -28,8 +30,17 @@ log = logging.getLogger(__name__)
 # What a change does within its transaction; it is given the number of the change.
 Change = Callable[[sqlite3.Connection, int], None]
 
-# Small, because an answer that waits for its append waits for the ingest before it.
-_INGEST_AT_ONCE = 16
+# So many bodies are ingested at once, and then at once: an append waits for them meanwhile.
+_INGEST_AT_ONCE = 64
+# Fewer wait until no append came for so long, or nothing was ingested for so long (seconds).
+_LULL_SECONDS = 0.003
+_INTERVAL_SECONDS = 0.1
+# So long (seconds) after the last ingest the search index follows, so many conversations at once.
+_QUIET_SECONDS = 0.1
+_INDEX_AT_ONCE = 16
+
+
+_APPEND = "INSERT INTO raw (organisation, received_at, provider, body) VALUES (?, ?, ?, ?)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +74,7 @@ class Writing:
         keep: int | None,
         wrote: Callable[[list[str], bool], None],
     ) -> None:
-        self._raw_log = connect(path)
-        # Ingest may be lost with the power: it is done again from the raw log.
-        self._db = connect(path, durable=False)
+        self._db = connect(path)
         self._touched = touched
         self._keep = keep
         self._wrote = wrote
@@ -73,6 +82,8 @@ class Writing:
         self._closing = False
         self._appends: list[tuple[Future[int], Body]] = []
         self._waiting: deque[tuple[int, Verdict | None]] = deque((id_, None) for id_ in unfinished)
+        self._appended_at = self._ingested_at = 0.0
+        self._index_is_behind = True
         self._changes: list[tuple[Future[None], Change]] = []
         self._thread = threading.Thread(target=self._run, name="zelto-receiver-store", daemon=True)
 
@@ -93,7 +104,8 @@ class Writing:
         """Hands a judged body over to ingest."""
         with self._wake:
             self._waiting.append((raw_id, verdict))
-            self._wake.notify()
+            if len(self._waiting) in (1, _INGEST_AT_ONCE):
+                self._wake.notify()
 
     def change(self, change: Change) -> Future[None]:
         """Makes any other change; done when it is committed.
@@ -115,7 +127,6 @@ class Writing:
             self._wake.notify()
         if self._thread.is_alive():
             self._thread.join()
-        self._raw_log.close()
         self._db.close()
 
     def _refuse_when_closed(self) -> None:
@@ -123,39 +134,52 @@ class Writing:
             raise RuntimeError("the store is closed")
 
     def _has_work(self) -> bool:
-        return bool(self._appends or self._waiting or self._changes or self._closing)
+        return bool(self._appends or self._changes or self._closing) or self._pause() == 0
+
+    def _pause(self) -> float | None:
+        """Seconds until the next ingest, or until the index follows; None when all is done."""
+        if self._waiting:
+            if self._closing or len(self._waiting) >= _INGEST_AT_ONCE:
+                return 0
+            at = min(self._appended_at + _LULL_SECONDS, self._ingested_at + _INTERVAL_SECONDS)
+            return max(0, at - time.monotonic())
+        if self._index_is_behind:
+            return max(0, self._ingested_at + _QUIET_SECONDS - time.monotonic())
+        return None
 
     def _run(self) -> None:
         while True:
             with self._wake:
-                self._wake.wait_for(self._has_work)
+                while not self._has_work():
+                    self._wake.wait(self._pause())
                 appends, self._appends = self._appends, []
                 changes, self._changes = self._changes, []
-                count = min(len(self._waiting), _INGEST_AT_ONCE)
-                waiting = [self._waiting.popleft() for _ in range(count)]
-                if not appends and not waiting and not changes:
+                if self._closing and not appends and not self._waiting and not changes:
                     return
             if appends:
                 self._append_all(appends)
-            gone = self._ingest_all(waiting) if waiting else []
+                self._appended_at = time.monotonic()
+            gone = None
+            if self._pause() == 0:
+                if self._waiting:
+                    gone = self._ingest_due()
+                else:
+                    self._index()
             for future, change in changes:
                 self._make(future, change)
-            if waiting or changes:
-                # Not before all is worked in: replay passes by addresses that changed later.
-                self._wrote(gone, not self._waiting and recordings.untried(self._db))
+            if gone is not None or changes:
+                # Replay passes by addresses that changed later.
+                replays = bool(self._waiting) and self._waiting[0][1] is None
+                self._wrote(gone or [], not replays and recordings.untried(self._db))
 
     def _append_all(self, appends: list[tuple[Future[int], Body]]) -> None:
-        db = self._raw_log
-        statement = (
-            "INSERT INTO raw (organisation, received_at, provider, body) VALUES (?, ?, ?, ?)"
-        )
         try:
-            with db:
-                db.execute("BEGIN IMMEDIATE")
+            with self._db as db:
+                if len(appends) > 1:
+                    db.execute("BEGIN IMMEDIATE")
                 numbers = [
                     db.execute(
-                        statement,
-                        (body.organisation, body.received_at, body.provider, body.content),
+                        _APPEND, (body.organisation, body.received_at, body.provider, body.content)
                     ).lastrowid
                     for _, body in appends
                 ]
@@ -170,16 +194,30 @@ class Writing:
             if future.set_running_or_notify_cancel():
                 future.set_result(number or 0)
 
-    def _ingest_all(self, waiting: list[tuple[int, Verdict | None]]) -> list[str]:
+    def _ingest_due(self) -> list[str]:
+        """Ingests what waits; the ids of recordings that retention took away."""
+        count = min(len(self._waiting), _INGEST_AT_ONCE)
         try:
             with self._db as db:
                 db.execute("BEGIN IMMEDIATE")
-                for raw_id, verdict in waiting:
-                    self._ingest_one(db, raw_id, verdict)
+                for _ in range(count):
+                    self._ingest_one(db, *self._waiting.popleft())
                 return [] if self._keep is None else retention.expire(db, keep=self._keep)
         except sqlite3.Error as error:
             log.error("ingest waits for the next start: %s", error)
             return []
+        finally:
+            self._ingested_at = time.monotonic()
+            self._index_is_behind = True
+
+    def _index(self) -> None:
+        try:
+            with self._db as db:
+                db.execute("BEGIN IMMEDIATE")
+                self._index_is_behind = page_search.catch_up(db, limit=_INDEX_AT_ONCE)
+        except sqlite3.Error as error:
+            log.error("the search index stays behind: %s", error)
+            self._index_is_behind = False
 
     def _ingest_one(self, db: sqlite3.Connection, raw_id: int, verdict: Verdict | None) -> None:
         row = db.execute(

@@ -80,7 +80,8 @@ def _apply(
     db: sqlite3.Connection, entry: Entry, verdict: Verdict, touched: int
 ) -> tuple[State, str | None]:
     assert verdict.call is not None  # noqa: S101 - the caller looked
-    document: Document = json.loads(verdict.call.wire())
+    wire = verdict.call.wire().decode()
+    document: Document = json.loads(wire)
     known = db.execute(
         "SELECT id, document FROM conversations WHERE external_id = ? AND organisation = ?",
         (verdict.external_id, entry.organisation),
@@ -92,7 +93,9 @@ def _apply(
         # Retell tells of one call twice, the second time with more.
         native = verdict.provider if verdict.provider == "retell" else None
         document = merge(json.loads(known["document"]), document, within=native)
+        wire = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     columns = _columns(document) | {
+        "document": wire,
         "external_id": verdict.external_id,
         "agent_id": agent_id,
         "provider": verdict.provider,
@@ -137,7 +140,6 @@ def _columns(document: Document) -> dict[str, Any]:
         "caller": customer.get("name") or customer.get("number"),
         "turns": len(document.get("transcript", {}).get("turns", ())),
         "recording_url": call.get("recordingUrl"),
-        "document": json.dumps(document, ensure_ascii=False, separators=(",", ":")),
     }
 
 

@@ -15,7 +15,6 @@ from zelto_agents.receiver import (
     keys,
     page_actions,
     page_reads,
-    page_search,
     page_stream,
     reads,
 )
@@ -42,7 +41,6 @@ _MEDIA_TYPES = {
 
 def router(store: Store, streams: Streams, *, host: str) -> APIRouter:
     """The page, its files, and the routes under ``/page``."""
-    store.read(page_search.prepare)
     page = APIRouter(include_in_schema=False, dependencies=[Depends(page_guard(host))])
     _add_files(page)
     _add_lists(page, store)
@@ -69,6 +67,8 @@ def _add_files(page: APIRouter) -> None:
 def _add_lists(page: APIRouter, store: Store) -> None:
     @page.get("/page/conversations")
     def conversations(filters: _Filters, before: _Number | None = None) -> Response:
+        if filters.q:
+            store.index()
         listed = store.read(page_reads.listed, filters, limit=PAGE_SIZE + 1, before=before)
         return answer(_paged(listed))
 

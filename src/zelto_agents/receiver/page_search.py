@@ -1,4 +1,8 @@
-"""The index behind the page's search box: kept by triggers, so that ingest need not know of it."""
+"""The index behind the page's search box.
+
+It costs more than the rest of ingest, so it follows when nothing else is to be done, and before a
+search. What it holds, triggers keep true to the conversations.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import re
 import sqlite3
 from typing import Any
 
-__all__ = ["condition", "first_match", "prepare", "words"]
+__all__ = ["catch_up", "condition", "first_match", "prepare", "words"]
 
 _WHO = (
     "{row}.external_id || ' ' || coalesce({row}.caller, '') || ' ' ||"
@@ -39,31 +43,49 @@ _TABLES = f"""
 CREATE VIRTUAL TABLE IF NOT EXISTS search_who USING fts5(who, tokenize = 'trigram');
 CREATE VIRTUAL TABLE IF NOT EXISTS search_said USING fts5(
   said, content = '', tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3');
-CREATE TRIGGER IF NOT EXISTS search_after_insert AFTER INSERT ON conversations BEGIN
-  {_add("new")} END;
-CREATE TRIGGER IF NOT EXISTS search_after_update AFTER UPDATE OF document ON conversations BEGIN
+CREATE TRIGGER IF NOT EXISTS search_after_update AFTER UPDATE OF document ON conversations
+  WHEN EXISTS (SELECT 1 FROM search_who WHERE rowid = old.seq) BEGIN
   {_TAKE_OUT} {_add("new")} END;
-CREATE TRIGGER IF NOT EXISTS search_after_delete AFTER DELETE ON conversations BEGIN
+CREATE TRIGGER IF NOT EXISTS search_after_delete AFTER DELETE ON conversations
+  WHEN EXISTS (SELECT 1 FROM search_who WHERE rowid = old.seq) BEGIN
   {_TAKE_OUT} END;
 CREATE INDEX IF NOT EXISTS conversations_in_brief ON conversations (
   agent_id, version, provider, ended_reason, duration, cost, turns, created_at);
-"""
+"""  # noqa: S608 - own text
 _INDEXED = 3  # characters
 _WORD = re.compile(r"\w+", re.UNICODE)
 
 
 def prepare(db: sqlite3.Connection) -> None:
-    """Makes the index, and fills it when the conversations were there before it."""
+    """Makes the index, empty, if need be."""
     known = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'search_said'").fetchone()
-    if known is not None:
-        return
-    fill = "".join(
-        f"INSERT INTO search_{name} (rowid, {name})"  # noqa: S608 - own text
-        f" SELECT c.seq, {value.format(row='c')} FROM conversations AS c;"
-        for name, value in (("who", _WHO), ("said", _SAID))
-    )
-    with db:
-        db.executescript(f"BEGIN IMMEDIATE; {_TABLES} {fill} COMMIT;")
+    if known is None:
+        with db:
+            db.executescript(f"BEGIN IMMEDIATE; {_TABLES} COMMIT;")
+
+
+def catch_up(db: sqlite3.Connection, *, limit: int) -> bool:
+    """Takes in the oldest conversations that it does not know, ``limit`` at most.
+
+    Args:
+        db: a connection with an open transaction.
+        limit: how many.
+
+    Returns:
+        Whether there may be more.
+    """
+    newest = db.execute("SELECT rowid FROM search_who ORDER BY rowid DESC LIMIT 1").fetchone()
+    since = 0 if newest is None else newest[0]
+    found = db.execute(
+        "SELECT seq FROM conversations WHERE seq > ? ORDER BY seq LIMIT ?", (since, limit)
+    ).fetchall()
+    for name, value in (("who", _WHO), ("said", _SAID)):
+        db.executemany(
+            f"INSERT INTO search_{name} (rowid, {name})"  # noqa: S608 - own text
+            f" SELECT c.seq, {value.format(row='c')} FROM conversations AS c WHERE c.seq = ?",
+            [(row["seq"],) for row in found],
+        )
+    return len(found) == limit
 
 
 def words(text: str) -> list[str]:

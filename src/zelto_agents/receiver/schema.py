@@ -105,12 +105,13 @@ CREATE INDEX IF NOT EXISTS recordings_waiting ON recordings (next_try_at)
 """
 
 
-def connect(path: Path, *, durable: bool = True) -> sqlite3.Connection:
+def connect(path: Path) -> sqlite3.Connection:
     """Opens the database, making it (mode 0600) with its tables if need be.
+
+    A commit is on the disk when it returns.
 
     Args:
         path: the file; its folder must exist.
-        durable: whether a commit is on the disk when it returns.
 
     Raises:
         OSError: the file cannot be made or opened.
@@ -122,7 +123,9 @@ def connect(path: Path, *, durable: bool = True) -> sqlite3.Connection:
         db.row_factory = sqlite3.Row
         version = _version(db)
         db.execute("PRAGMA journal_mode = WAL")
-        db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        db.execute("PRAGMA synchronous = FULL")
+        # Pages: four times the usual, because ingest writes the same ones again and again.
+        db.execute("PRAGMA wal_autocheckpoint = 4000")
         db.executescript(_TABLES)
         if version != _VERSION:
             db.execute(f"PRAGMA user_version = {_VERSION}")

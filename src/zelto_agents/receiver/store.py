@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
-from zelto_agents.receiver import keys, recordings, retention
+from zelto_agents.receiver import keys, page_search, recordings, retention
 from zelto_agents.receiver._writing import Body, Writing
 from zelto_agents.receiver.recordings import Recording
 from zelto_agents.receiver.rehost import Limits, Rehosting
@@ -23,6 +23,9 @@ __all__ = ["Store"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+# How many conversations at once the search index takes in before a search.
+_INDEX_AT_ONCE = 64
 
 
 def _utc_now() -> datetime:
@@ -59,6 +62,7 @@ class Store:
         self._listeners: set[Callable[[], None]] = set()
         self._reader = connect(path)
         self._reading = threading.Lock()
+        page_search.prepare(self._reader)
         if replay:
             retention.drop_what_replay_makes(self._reader)
         self._rehosting = Rehosting(self, limits or Limits())
@@ -158,6 +162,16 @@ class Store:
             recordings.failed(db, recording, why, next_try_at, touched=touched)
 
         return self._writing.change(note)
+
+    def index(self) -> None:
+        """Brings the search index up to date with what is ingested."""
+        more = [True]
+
+        def some(db: sqlite3.Connection, _touched: int) -> None:
+            more.append(page_search.catch_up(db, limit=_INDEX_AT_ONCE))
+
+        while more[-1]:
+            self._writing.change(some).result()
 
     def wait(self, condition: Callable[[], bool], timeout: float) -> bool:
         """Waits at most ``timeout`` seconds until the condition holds; tried at every change."""

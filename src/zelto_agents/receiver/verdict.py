@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Literal, NoReturn
 
@@ -17,6 +18,10 @@ State = Literal["received", "ingested", "unconnected", "ignored", "failed", "rej
 DEFAULT_PROVIDER = "zelto"
 
 Faults = list[dict[str, str]]
+
+# What pydantic's JSON parser takes and JavaScript's does not, or what no database can hold.
+_DOUBTFUL = (b"NaN", b"Infinity", b"\\u0000")
+_ENDLESS = re.compile(rb"[0-9]{300}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,8 @@ def judge(provider: str | None, body: bytes) -> Verdict:
     if provider not in PROVIDERS:
         allowed = f"X-Zelto-Provider must be one of {', '.join(PROVIDERS)}"
         return _refusal("Unsupported provider", details=allowed)
+    if provider not in READERS and (call := _sound(body)) is not None:
+        return _accepted(provider, call)
     try:
         value = _parse(body)
     except (ValueError, RecursionError):
@@ -53,11 +60,32 @@ def judge(provider: str | None, body: bytes) -> Verdict:
     if provider in READERS:
         return _native(provider, value)
     try:
-        call = CallIngest.model_validate_json(
-            json.dumps(value), extra="ignore", by_alias=True, by_name=False
-        )
+        return _accepted(provider, _call(json.dumps(value)))
     except ValidationError as error:
         return _refusal("Validation failed", details=describe(error), about=_external_id(value))
+
+
+def _sound(body: bytes) -> CallIngest | None:
+    """The call, if the body can be taken as it is: several times faster than the careful way."""
+    if any(each in body for each in _DOUBTFUL):
+        return None
+    try:
+        call = _call(body)
+    except ValidationError:
+        return None
+    if call.metadata is None:
+        return call
+    if _ENDLESS.search(body):
+        return None
+    metadata = {key: plain_json(value, depth=30) for key, value in call.metadata.items()}
+    return call.model_copy(update={"metadata": metadata})
+
+
+def _call(body: bytes | str) -> CallIngest:
+    return CallIngest.model_validate_json(body, extra="ignore", by_alias=True, by_name=False)
+
+
+def _accepted(provider: str, call: CallIngest) -> Verdict:
     external_id = call.call.external_id
     return Verdict(200, {"received": True}, "received", None, external_id, provider, call)
 
@@ -72,8 +100,7 @@ def _native(provider: str, value: JsonValue) -> Verdict:
         return _refusal("Validation failed", details=describe(error))
     if isinstance(call, str):
         return Verdict(200, {"received": True}, "ignored", call, provider=provider)
-    external_id = call.call.external_id
-    return Verdict(200, {"received": True}, "received", None, external_id, provider, call)
+    return _accepted(provider, call)
 
 
 def _refusal(
