@@ -38,6 +38,7 @@ def say_it(zelto: Zelto, *parts: Mapping[str, Any], **options: Any) -> None:
 
 def arrived(receiver: RunningReceiver) -> tuple[float | None, dict[str, Any]]:
     """Dollars and the breakdown of the newest document that was sent."""
+    receiver.wait_until_ingested()
     body = json.loads(receiver.raw_body(receiver.deliveries("conv-1")[-1]["id"]) or b"")
     return body["call"].get("cost"), body["metadata"]["zelto"]["cost"]
 
@@ -47,7 +48,6 @@ def test_a_call_arrives_with_its_cost_and_what_it_is_made_of(
 ):
     with Zelto(settings=settings) as zelto:
         say_it(zelto, CHAT, SPEECH)
-        receiver.wait_until_ingested()
     usd, told = arrived(receiver)
     assert usd == 0.0117
     assert (told["usd"], told["complete"]) == ("0.0117", True)
@@ -61,6 +61,7 @@ def test_a_call_without_usage_says_nothing_of_cost(settings: Settings, receiver:
     with Zelto(settings=settings) as zelto:
         talk(zelto)
         assert zelto.flush(20)
+    receiver.wait_until_ingested()
     body = json.loads(receiver.raw_body(receiver.deliveries("conv-1")[0]["id"]) or b"")
     assert "cost" not in body["call"]
     assert "metadata" not in body
@@ -164,6 +165,70 @@ def test_a_telephone_call_names_its_minutes(settings: Settings, receiver: Runnin
     usd, told = arrived(receiver)
     assert usd == 0.0085
     assert told["lines"][0]["kind"] == "telephony"
+
+
+def priced_lines(receiver: RunningReceiver) -> dict[str, Any]:
+    lines = arrived(receiver)[1]["lines"]
+    return {f"{one['provider']}/{one['model']}": one.get("usd") for one in lines}
+
+
+@pytest.mark.parametrize(
+    ("sip", "lines"),
+    [
+        ({"direction": "inbound"}, {"livekit/sip": None, "sip-trunk/inbound": None}),
+        (
+            {"direction": "outbound", "twilio.callSid": "CA1"},
+            {"livekit/sip": None, "twilio-sip/outbound": None},
+        ),
+    ],
+)
+def test_the_carriers_of_a_call_over_livekits_sip_are_named(
+    sip: dict[str, str],
+    lines: dict[str, Any],
+    settings: Settings,
+    receiver: RunningReceiver,
+):
+    with Zelto(settings=settings) as zelto:
+        say_it(zelto, metadata={"livekit": {"sip": sip}})
+        assert priced_lines(receiver) == lines
+        own = {"livekit/sip": {"per_minute": 0}, "*/*bound": {"per_minute": 0.01}}
+        say_it(zelto, metadata={"livekit": {"sip": sip}}, prices=own)
+    assert list(priced_lines(receiver).values()) == ["0", "0.01"]
+
+
+def test_the_sip_minutes_of_livekit_cloud_have_a_price(
+    settings: Settings, receiver: RunningReceiver
+):
+    inference = {
+        "type": "stt_usage",
+        "provider": "livekit",
+        "model": "deepgram/nova-3",
+        "audio_duration": 60,
+    }
+    with Zelto(settings=settings) as zelto:
+        say_it(zelto, inference, metadata={"livekit": {"sip": {"direction": "inbound"}}})
+    assert priced_lines(receiver) == {
+        "livekit/deepgram/nova-3": "0.0048",
+        "livekit/sip": "0.004",
+        "sip-trunk/inbound": None,
+    }
+
+
+def test_a_call_over_pipecats_telephony_names_its_carrier(
+    settings: Settings, receiver: RunningReceiver
+):
+    known = {"transportType": "twilio", "calledNumber": "+12125550100"}
+    with Zelto(settings=settings) as zelto:
+        say_it(zelto, metadata={"pipecat": known})
+        assert arrived(receiver)[1]["lines"][0]["unpriced"].startswith("the direction")
+        say_it(zelto, metadata={"pipecat": known, "telephony": {"direction": "inbound"}})
+        assert priced_lines(receiver) == {"twilio/inbound": "0.0085"}
+        say_it(
+            zelto,
+            metadata={"pipecat": known, "telephony": {"direction": "outbound"}},
+            customer={"number": "+18005550100"},
+        )
+    assert priced_lines(receiver) == {"twilio/outbound": "0.014"}
 
 
 # A process that holds a call and is killed.

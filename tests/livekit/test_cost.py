@@ -39,5 +39,6 @@ def test_prices_and_cost_are_handed_on(
 
     with Zelto(settings=settings) as client:
         asyncio.run(session())
+    receiver.wait_until_ingested()
     body = json.loads(receiver.raw_body(receiver.deliveries("conv-1")[-1]["id"]) or b"")
     assert body["call"]["cost"] == usd

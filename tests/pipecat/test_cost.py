@@ -34,5 +34,6 @@ def test_prices_and_cost_are_handed_on(
         call.usage(SPEECH)
         call.end()
         assert client.flush(20)
+    receiver.wait_until_ingested()
     body = json.loads(receiver.raw_body(receiver.deliveries("conv-1")[-1]["id"]) or b"")
     assert body["call"]["cost"] == usd
