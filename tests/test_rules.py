@@ -26,7 +26,7 @@ ORDER = [
     {"fold"},
     {"outbox", "uploader", "call"},
     {"_trouble", "_telemetry", "_redact", "_audio", "recording"},
-    {"_enrich"},
+    {"_enrich", "_living"},
     {"_adopt"},
     {"_drain", "_open", "_one", "_house"},
     {"_work"},

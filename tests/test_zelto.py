@@ -305,6 +305,26 @@ def test_a_value_that_cannot_be_sent_is_named_and_the_call_arrives_without_it(
     assert any(name in record.getMessage() for record in caplog.records)
 
 
+@pytest.mark.parametrize("name", ["customer", "metadata"])
+def test_what_is_no_mapping_is_named_and_the_call_arrives_without_it(
+    name: str, settings: Settings, receiver: RunningReceiver, caplog: pytest.LogCaptureFixture
+):
+    example = {"customer": "{'number': '+15550100'}", "metadata": "{'tenant': 'acme'}"}[name]
+    said = f"{name} must be a mapping such as {example}, not str: left out"
+    odd: Any = {name: "Ada"}
+    with Zelto(settings=settings) as zelto:
+        talk(zelto, recording_url="https://example.com/a.ogg", **odd)
+        assert zelto.flush()
+        zelto.enrich("conv-1", cost=1, **odd)
+        assert zelto.flush()
+        if name == "metadata":
+            zelto.call("conv-2", agent_id="a").metadata(odd["metadata"])
+    conversation = receiver.wait_for("conv-1", where=lambda one: one["cost"] == 1)
+    assert conversation["recordingUrl"] == "https://example.com/a.ogg"
+    errors = [r.getMessage() for r in caplog.records if r.levelname == "ERROR"]
+    assert errors == [said] * (3 if name == "metadata" else 2)
+
+
 def test_nothing_that_a_host_passes_raises(settings: Settings):
     class Hostile:
         def __str__(self) -> str:

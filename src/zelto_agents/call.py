@@ -34,7 +34,7 @@ from zelto_agents.facts import (
     TurnSaid,
     UsageKnown,
 )
-from zelto_agents.guard import guarded
+from zelto_agents.guard import guarded, mapping
 
 __all__ = ["Call", "awaited_recordings", "epoch"]
 
@@ -162,7 +162,8 @@ class Call:
     @guarded
     def metadata(self, values: Mapping[str, Any]) -> None:
         """Free-form values, merged deeply into what is there."""
-        self.add(MetadataKnown(at=time.time(), values=_plain(values)))
+        if known := mapping("metadata", values):
+            self.add(MetadataKnown(at=time.time(), values=_plain(known)))
 
     @guarded
     def recording(

@@ -29,7 +29,7 @@ from zelto_agents.facts import (
     WordsHeard,
 )
 from zelto_agents.fold import refusal
-from zelto_agents.guard import guarded
+from zelto_agents.guard import guarded, mapping
 from zelto_agents.settings import Settings, environment
 
 if TYPE_CHECKING:
@@ -165,10 +165,10 @@ class Zelto:
         if recording_url:
             _check("recordingUrl", recording_url, "argument recording_url")
             call.recording(recording_url)
-        if customer:
-            if not {"number", "name"} & customer.keys():
+        if known := mapping("customer", customer):
+            if not {"number", "name"} & known.keys():
                 logger.error("customer has neither number nor name and is left out")
-            call.customer(customer.get("number"), customer.get("name"))
+            call.customer(known.get("number"), known.get("name"))
 
     @guarded
     def _introduce(
@@ -251,12 +251,13 @@ class Zelto:
                 refused[name] = {"value": _text(value)[:1000], "why": why}
             else:
                 call[name] = value
-        if customer:
-            call["customer"] = {k: customer[k] for k in ("number", "name") if customer.get(k)}
+        if told := mapping("customer", customer):
+            call["customer"] = {k: told[k] for k in ("number", "name") if told.get(k)}
         known = {k: v for k, v in call.items() if v is not None}
         changes: dict[str, Any] = {"call": known} if known else {}
-        if metadata or refused:
-            changes["metadata"] = dict(metadata or {})
+        more = mapping("metadata", metadata)
+        if more or refused:
+            changes["metadata"] = dict(more)
         if refused:
             changes["metadata"]["zelto"] = {"refused": refused}
         self._announce()

@@ -74,6 +74,15 @@ def attach(
         The call, for what only your code knows: ``call.metadata({...})``, ``call.recording(url)``.
         A session that is started again has another call: attach again, and that is returned.
     """
+    if not isinstance(session, AgentSession):
+        logger.error(
+            "session must be an AgentSession, not %s: this call is not collected",
+            type(session).__name__,
+        )
+        return _uncollected(external_id)
+    if not isinstance(ctx, JobContext | None):
+        logger.error("ctx must be a JobContext, not %s: left out", type(ctx).__name__)
+        ctx = None
     try:
         with _lock:
             return _watched(
@@ -96,7 +105,11 @@ def attach(
             ).call
     except Exception as fault:  # noqa: BLE001 - the call comes first
         logger.error("attach failed (%s); this call is not collected", type(fault).__name__)
-        return Call(external_id or "", time.time(), lambda _: None)
+        return _uncollected(external_id)
+
+
+def _uncollected(external_id: str | None) -> Call:
+    return Call(external_id or "", time.time(), lambda _: None)
 
 
 def _watched(
