@@ -10,13 +10,15 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cost_models import HEARING, LANGUAGE, REALTIME, SPEAKING, WITHOUT
 from zelto_agents.cost import Cost, Line, OwnPrices, Telephony, price
 from zelto_agents.cost._names import provider_name
+from zelto_agents.cost._parts import parts_of
 from zelto_agents.cost._table import rows
+from zelto_agents.cost._telephony import telephony_of, told_parts
 
 WHEN = datetime(2026, 11, 25, 12, tzinfo=UTC)
 MILLION = Decimal(1_000_000)
@@ -176,7 +178,7 @@ def test_counts_that_contradict_one_another_are_no_price():
         ({"audio_duration": float("nan")}, "audio_duration is no amount"),
         ({"audio_duration": -1}, "audio_duration is no amount"),
         ({"audio_duration": 0}, "nothing was reported"),
-        ({"audio_duration": 1e300}, "its quantities are no amounts"),
+        ({"audio_duration": 1e300}, "audio_duration is no amount"),
         ({"provider": None}, "its provider is not known"),
         ({"type": 3}, "no published price is known"),
     ],
@@ -222,6 +224,8 @@ def test_the_breakdown_as_json():
     }
 
 
+# The first example imports the price list.
+calmly = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 amounts = st.integers(0, 10**7) | st.floats(0, 10**7, allow_nan=False)
 any_part = st.fixed_dictionaries(
     {
@@ -242,6 +246,7 @@ any_part = st.fixed_dictionaries(
 )
 
 
+@calmly
 @given(st.lists(any_part, max_size=8), amounts)
 def test_the_lines_of_any_breakdown_add_up_digit_by_digit(
     parts: list[dict[str, Any]], duration: float
@@ -255,6 +260,32 @@ def test_the_lines_of_any_breakdown_add_up_digit_by_digit(
     assert all(("usd" in one) != ("unpriced" in one) for one in told["lines"])
     assert told["complete"] == (len(amounts) == len(told["lines"]))
     assert json.loads(json.dumps(told, allow_nan=False)) == told
+
+
+plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+anything = plain | st.lists(plain, max_size=2) | st.dictionaries(st.text(max_size=8), plain)
+strange = st.dictionaries(
+    st.sampled_from(["type", "provider", "model", "input_tokens", "audio_duration", "duration"])
+    | st.text(max_size=8),
+    anything,
+)
+
+
+@calmly
+@given(st.lists(strange, max_size=3), st.dictionaries(st.text(max_size=12), anything))
+def test_nothing_raises_whatever_is_told(parts: list[dict[str, Any]], own: dict[str, Any]):
+    told = cost_of(*parts, prices=own).metadata()
+    assert json.loads(json.dumps(told, allow_nan=False)) == told
+    for part in parts:
+        assert len(parts_of(part)) in (1, 2)
+
+
+@calmly
+@given(strange, st.none() | st.text(max_size=12))
+def test_no_document_is_too_strange_to_be_priced(metadata: dict[str, Any], number: str | None):
+    values = {"telephony": metadata, "pipecat": metadata, "livekit": {"sip": metadata}}
+    assert telephony_of(values, number, cloud=True)
+    told_parts(telephony_of(values, number, cloud=False), 61)
 
 
 # Prices of one's own

@@ -20,6 +20,7 @@ _KINDS = {
 }
 _WORDS = ("type", "provider", "model")
 UNREPORTED = "unreported_completions"
+MOST = 10**12
 # What something may be billed by. Of these nothing is passed over: it would make a price too low.
 _BILLED = (
     *(f"input_{name}tokens" for name in ("", "cached_", "cache_creation_", "audio_", "image_")),
@@ -63,14 +64,13 @@ class Part:
 
 
 def number(value: object) -> Decimal | None:
-    """A finite number, not negative; None for anything else."""
+    """An amount that a call can have, of tokens or of dollars; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return None
     try:
-        amount = Decimal(str(value))
-    except ArithmeticError:
+        return Decimal(str(value)) if 0 <= value <= MOST else None
+    except ArithmeticError:  # a signalling NaN
         return None
-    return amount if amount.is_finite() and amount >= 0 else None
 
 
 def parts_of(told: Mapping[str, Any]) -> list[Part]:
