@@ -21,6 +21,7 @@ class ScriptedServer:
         self._arrived = threading.Condition()
         handler = type("Handler", (BaseHTTPRequestHandler,), {"log_message": lambda *_: None})
         handler.do_POST = lambda request: self._answer(request)  # noqa: PLW0108 - bound late  # type: ignore[attr-defined]
+        handler.do_GET = handler.do_POST  # type: ignore[attr-defined]
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"

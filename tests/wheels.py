@@ -6,12 +6,18 @@ import sys
 import zipfile
 from pathlib import Path
 
+ROOT = Path(__file__).parents[1]
+# Files that are no modules, and that nothing but this would miss.
+FOLDERS = (ROOT / "src/zelto_agents/receiver/page", ROOT / "src/zelto_agents/samples")
 EXPECTED = {
     "zelto_agents": [
         "zelto_agents/py.typed",
-        "zelto_agents/receiver/page/index.html",
-        "zelto_agents/receiver/page/page.js",
-        "zelto_agents/receiver/page/page.css",
+        *(
+            str(path.relative_to(ROOT / "src"))
+            for folder in FOLDERS
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and "__pycache__" not in path.parts
+        ),
     ],
     "livekit_plugins_zelto": [
         "livekit/plugins/zelto/__init__.py",

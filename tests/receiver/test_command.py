@@ -16,6 +16,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from scripted_server import ScriptedServer, hang
+
 COMMAND = [str(Path(sys.executable).with_name("zelto-agents")), "receiver"]
 KEY = "zelto_dev_[A-Za-z0-9_-]{43}"
 
@@ -205,6 +207,19 @@ def test_recordings_from_here_are_fetched_only_when_allowed(body):
             start = started(process)
             upload(start, start["key"], body(call=call))
             assert reason in _why(start)
+
+
+def test_a_recording_that_is_too_large_or_too_slow_is_not_kept(body):
+    with ScriptedServer((200, {"Content-Type": "audio/wav"}, "x" * 2000), hang) as server:
+        call = {"recordingUrl": f"{server.url}/a.wav"}
+        for limit, reason in (
+            (("--recording-max-bytes", "1999"), "it is larger than 1999 bytes"),
+            (("--recording-max-seconds", "0.2"), "it took longer than 0.2 s"),
+        ):
+            with running("--json", "--allow-private", *limit) as process:
+                start = started(process)
+                upload(start, start["key"], body(call=call))
+                assert reason in _why(start)
 
 
 def _why(start: dict[str, str]) -> str:

@@ -143,6 +143,27 @@ def test_a_file_that_is_no_database_is_said_in_one_line(tmp_path):
     assert (done.code, done.out, done.errors.count("\n")) == (1, "", 1)
 
 
+def test_a_database_without_headers_gets_them_and_keeps_the_rest(tmp_path):
+    path = tmp_path / "zelto.db"
+    with RunningReceiver(path) as receiver:
+        key = receiver.key
+        receiver.store.append("zelto", b"{}").result()
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("ALTER TABLE raw DROP COLUMN headers")
+        db.execute("PRAGMA user_version = 2")
+    with RunningReceiver(path) as receiver:
+        headers = {"Authorization": f"Bearer {key}", "User-Agent": "agent/1"}
+        answer = httpx.post(f"{receiver.url}/webhooks/calls", content=b"{}", headers=headers)
+        assert answer.status_code == 400
+        receiver.wait_until_ingested()
+        first, second = (
+            httpx.get(f"{receiver.url}/page/deliveries/{number}").json()["delivery"]
+            for number in (1, 2)
+        )
+    assert "headers" not in first
+    assert ["user-agent", "agent/1"] in second["headers"]
+
+
 def test_a_database_of_an_earlier_version_is_refused_and_left_alone(tmp_path):
     path = tmp_path / "zelto.db"
     with contextlib.closing(sqlite3.connect(path)) as db:

@@ -16,6 +16,22 @@ def problems(receiver):
     return httpx.get(f"{receiver.url}/page/problems").json()["data"]
 
 
+def test_problems_come_in_parts_the_grave_ones_first(receiver, http):
+    for _ in range(130):
+        http.post("/webhooks/calls", json=DIAL)
+        http.post("/webhooks/calls", content=b"{")
+    receiver.wait_until_ingested()
+    parts, where = [], ""
+    while not parts or parts[-1]["more"]:
+        parts.append(http.get(f"/page/problems{where}").json())
+        where = "?before={state}-{id}".format(**parts[-1]["data"][-1])
+    found = [each for part in parts for each in part["data"]]
+    assert [len(part["data"]) for part in parts] == [100, 100, 60]
+    assert [each["state"] for each in found] == ["rejected"] * 130 + ["unconnected"] * 130
+    assert [each["id"] for each in found] == [*range(260, 0, -2), *range(259, 0, -2)]
+    assert http.get("/page/problems?before=x-1").status_code == 400
+
+
 def test_neither_turns_nor_recording_is_an_unconnected_dial(receiver, send):
     assert send(DIAL).status_code == 200
     assert send(DIAL | {"transcript": {"turns": []}}).status_code == 200

@@ -89,6 +89,21 @@ def test_what_is_not_there_is_not_found(receiver, path):
     assert httpx.get(f"{receiver.url}/page/{path}").status_code == 404
 
 
+def test_a_delivery_comes_with_its_headers_but_the_key(receiver, http, body):
+    extra = {"User-Agent": "agent/1", "Cookie": "secret=1", "X-Zelto-Provider": "livekit"}
+    http.post("/webhooks/calls", json=body(), headers=extra)
+    receiver.wait_until_ingested()
+    text = httpx.get(f"{receiver.url}/page/deliveries/1").text
+    assert sorted(json.loads(text)["delivery"]["headers"]) == [
+        ["content-length", "121"],
+        ["content-type", "application/json"],
+        ["user-agent", "agent/1"],
+        ["x-zelto-provider", "livekit"],
+    ]
+    assert "secret" not in text
+    assert str(receiver.key) not in text
+
+
 def test_one_conversation_comes_with_its_document_and_deliveries(receiver, send, body):
     sent = body(version="v1")
     send(sent)

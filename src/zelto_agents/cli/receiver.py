@@ -65,6 +65,12 @@ def receiver(
         bool,
         typer.Option("--allow-private", help="Fetch recordings from private addresses as well."),
     ] = False,
+    recording_max_bytes: Annotated[
+        int, typer.Option(min=1, help="A larger recording is not fetched.")
+    ] = 512 * 1024 * 1024,
+    recording_max_seconds: Annotated[
+        float, typer.Option(min=0.001, help="Fetching a recording may take so long.")
+    ] = 600.0,
     fault: Annotated[
         list[str] | None, typer.Option(help="Let uploads fail so; see below. May be repeated.")
     ] = None,
@@ -77,9 +83,14 @@ def receiver(
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
     if keep is None and db is None:
         keep = KEEP
+    limits = {
+        "max_bytes": recording_max_bytes,
+        "max_seconds": recording_max_seconds,
+        "allow_private": allow_private,
+    }
     options = {"new_key": new_key, "keep": keep, "replay": replay}
     try:
-        running = _start(host, port, db, fault or [], allow_private=allow_private, **options)
+        running = _start(host, port, db, fault or [], limits, **options)
     except (OSError, sqlite3.Error, ModuleNotFoundError) as error:
         typer.echo(f"zelto-agents receiver: {_why(error, host, port, db)}", err=True)
         raise typer.Exit(1) from None
@@ -93,8 +104,7 @@ def _start(
     port: int,
     db: Path | None,
     faults: list[str],
-    *,
-    allow_private: bool,
+    limits: dict[str, Any],
     **options: Any,
 ) -> RunningReceiver:
     from zelto_agents.receiver import Limits, RunningReceiver
@@ -104,8 +114,7 @@ def _start(
         parsed = [Fault.parse(words) for words in faults]
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--fault") from None
-    limits = Limits(allow_private=allow_private)
-    running = RunningReceiver(db, host=host, port=port, limits=limits, **options)
+    running = RunningReceiver(db, host=host, port=port, limits=Limits(**limits), **options)
     for each in parsed:
         running.faults.add(each)
     return running

@@ -40,17 +40,23 @@ _QUIET_SECONDS = 0.1
 _INDEX_AT_ONCE = 16
 
 
-_APPEND = "INSERT INTO raw (organisation, received_at, provider, body) VALUES (?, ?, ?, ?)"
+_APPEND = (
+    "INSERT INTO raw (organisation, received_at, provider, body, headers) VALUES (?, ?, ?, ?, ?)"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A body for the raw log: whose it is, when it came (RFC 3339), what its header said."""
+    """A body for the raw log: whose it is, when it came (RFC 3339), what its headers said.
+
+    ``headers`` are JSON: a list of names and values, as they came.
+    """
 
     organisation: str
     received_at: str
     provider: str | None
     content: bytes
+    headers: str | None = None
 
 
 class Writing:
@@ -179,7 +185,14 @@ class Writing:
                     db.execute("BEGIN IMMEDIATE")
                 numbers = [
                     db.execute(
-                        _APPEND, (body.organisation, body.received_at, body.provider, body.content)
+                        _APPEND,
+                        (
+                            body.organisation,
+                            body.received_at,
+                            body.provider,
+                            body.content,
+                            body.headers,
+                        ),
                     ).lastrowid
                     for _, body in appends
                 ]

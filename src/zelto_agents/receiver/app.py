@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import sqlite3
 
@@ -36,6 +37,7 @@ log = logging.getLogger(__name__)
 MAX_BODY_BYTES = 32 * 1024 * 1024
 # Parsing more than this on the event loop would be felt by the other requests.
 _LARGE_BYTES = 64 * 1024
+_SHOWN_HEADERS = {b"content-type", b"content-length", b"user-agent", b"x-zelto-provider"}
 
 
 class _TooLargeError(Exception):
@@ -93,13 +95,26 @@ async def _upload(store: Store, request: Request) -> Response:
     except ClientDisconnect:
         return JSONResponse({"error": "Incomplete body"}, 400)
     provider = request.headers.get("x-zelto-provider")
-    raw_id = await asyncio.wrap_future(store.append(provider, body, organisation))
+    raw_id = await asyncio.wrap_future(
+        store.append(provider, body, organisation, _headers(request))
+    )
     if len(body) > _LARGE_BYTES:
         verdict = await anyio.to_thread.run_sync(judge, provider, body)
     else:
         verdict = judge(provider, body)
     store.settle(raw_id, swallowed(request.scope, verdict))
     return JSONResponse(verdict.answer, verdict.status)
+
+
+def _headers(request: Request) -> str:
+    """Those that tell of the body and its sender; never the key."""
+    return json.dumps(
+        [
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, value in request.scope["headers"]
+            if name in _SHOWN_HEADERS
+        ]
+    )
 
 
 async def _body(request: Request) -> bytes:

@@ -30,6 +30,9 @@ MAX_BODY_SHOWN = 256 * 1024  # bytes
 
 # What SQLite can hold.
 _Number = Annotated[int, Field(ge=0, lt=2**62)]
+_Problem = Annotated[
+    str, Field(pattern=r"^(failed|rejected|recording|unconnected|ignored)-[0-9]{1,18}$")
+]
 _Filters = Annotated[page_reads.Filters, Depends()]
 _MEDIA_TYPES = {
     ".html": "text/html",
@@ -73,8 +76,11 @@ def _add_lists(page: APIRouter, store: Store) -> None:
         return answer(_paged(listed))
 
     @page.get("/page/problems")
-    def problems() -> Response:
-        return answer({"data": store.read(page_reads.problems)})
+    def problems(before: _Problem | None = None) -> Response:
+        state, _, number = (before or "").rpartition("-")
+        after = (state, int(number)) if before else None
+        listed = store.read(page_reads.problems, limit=PAGE_SIZE + 1, after=after)
+        return answer(_paged(listed))
 
     @page.get("/page/log")
     def log(

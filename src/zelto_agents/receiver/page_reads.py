@@ -46,7 +46,8 @@ _LOST = """
 SELECT 'recording-' || r.id AS key, c.seq AS id, c.id AS conversationId, c.updated_at AS receivedAt,
   c.external_id AS externalId, 'recording' AS state, r.why AS reason, c.provider
 """
-MAX_PROBLEMS = 200
+# The grave ones first.
+_GRAVE = ("failed", "rejected", "recording", "unconnected", "ignored")
 _EQUAL = {
     "agent": "c.agent_id",
     "version": "c.version",
@@ -109,11 +110,27 @@ def counts(db: sqlite3.Connection) -> dict[str, int]:
     return known | {"problems": known["problems"] + int(failed)}
 
 
-def problems(db: sqlite3.Connection) -> list[Row]:
-    """What went wrong, newest first: deliveries without a conversation, recordings not fetched."""
-    lost = reads.rows(db, f"{_LOST} {_LOST_RECORDINGS} ORDER BY c.seq DESC LIMIT ?", MAX_PROBLEMS)
-    found = reads.problems(db, limit=MAX_PROBLEMS) + lost
-    return sorted(found, key=lambda row: str(row["receivedAt"]), reverse=True)[:MAX_PROBLEMS]
+def problems(db: sqlite3.Connection, *, limit: int, after: tuple[str, int] | None) -> list[Row]:
+    """What went wrong: deliveries without a conversation, recordings that were not fetched.
+
+    The grave ones first, and of each state the newest first.
+
+    Args:
+        db: the database.
+        limit: how many at most.
+        after: state and ``id`` of the last one that is known already.
+    """
+    state, before = after or (_GRAVE[0], _LAST)
+    found: list[Row] = []
+    for each in _GRAVE[_GRAVE.index(state) :]:
+        left = limit - len(found)
+        if each == "recording":
+            statement = f"{_LOST} {_LOST_RECORDINGS} AND c.seq < ? ORDER BY c.seq DESC LIMIT ?"
+            found += reads.rows(db, statement, before, left)
+        else:
+            found += reads.problems(db, each, before=before, limit=left)
+        before = _LAST
+    return found
 
 
 def facets(db: sqlite3.Connection) -> Row:
@@ -232,7 +249,9 @@ def delivery(db: sqlite3.Connection, raw_id: int) -> Row | None:
         "SELECT id FROM conversations WHERE external_id = ? AND organisation = ?",
         (found["externalId"], reads.owner(db, raw_id)),
     ).fetchone()
-    return found | {"conversationId": None if row is None else row["id"]}
+    kept = db.execute("SELECT headers FROM raw WHERE id = ?", (raw_id,)).fetchone()["headers"]
+    headers = {} if kept is None else {"headers": json.loads(kept)}
+    return found | {"conversationId": None if row is None else row["id"]} | headers
 
 
 def _match(db: sqlite3.Connection, seq: int, text: str) -> Row | None:

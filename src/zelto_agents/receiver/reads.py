@@ -140,9 +140,10 @@ def deliveries(
     return rows(db, f"{_DELIVERY} WHERE {where} ORDER BY r.id", *values)
 
 
-def problems(db: sqlite3.Connection, *, limit: int) -> list[Row]:
-    """Deliveries that no conversation came of, newest first."""
-    return rows(db, f"{_DELIVERY} {_PROBLEM} ORDER BY r.id DESC LIMIT ?", limit)
+def problems(db: sqlite3.Connection, state: str, *, before: int, limit: int) -> list[Row]:
+    """Deliveries of this state that no conversation came of, newest first."""
+    where = f"{_PROBLEM} AND o.state = ? AND r.id < ?"
+    return rows(db, f"{_DELIVERY} {where} ORDER BY r.id DESC LIMIT ?", state, before, limit)
 
 
 def delivery(db: sqlite3.Connection, raw_id: int) -> Row | None:

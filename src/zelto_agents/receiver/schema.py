@@ -10,7 +10,9 @@ __all__ = ["DEFAULT_ORGANISATION", "connect"]
 DEFAULT_ORGANISATION = "default"
 
 # Raised whenever a table changes its shape.
-_VERSION = 2
+_VERSION = 3
+# What makes the tables of an earlier version those of the next.
+_CHANGES = {2: "ALTER TABLE raw ADD COLUMN headers TEXT"}
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS keys (
@@ -27,7 +29,8 @@ CREATE TABLE IF NOT EXISTS raw (
   organisation TEXT NOT NULL DEFAULT 'default',
   received_at TEXT NOT NULL,
   provider TEXT,
-  body BLOB NOT NULL
+  body BLOB NOT NULL,
+  headers TEXT
 );
 -- What retention is about to delete, in the same transaction; empty otherwise.
 CREATE TABLE IF NOT EXISTS expired (
@@ -126,6 +129,8 @@ def connect(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA synchronous = FULL")
         # Pages: four times the usual, because ingest writes the same ones again and again.
         db.execute("PRAGMA wal_autocheckpoint = 4000")
+        if version in _CHANGES:
+            db.execute(_CHANGES[version])
         db.executescript(_TABLES)
         if version != _VERSION:
             db.execute(f"PRAGMA user_version = {_VERSION}")
@@ -138,7 +143,7 @@ def connect(path: Path) -> sqlite3.Connection:
 def _version(db: sqlite3.Connection) -> int:
     version = int(db.execute("PRAGMA user_version").fetchone()[0])
     used = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'raw'").fetchone()
-    if version != _VERSION and (used is not None or version != 0):
+    if version not in (_VERSION, *_CHANGES) and (used is not None or version != 0):
         raise sqlite3.DatabaseError(
             f"it has the tables of another version (it says {version}, this is {_VERSION}); "
             "give another file with --db, this one is left as it is"

@@ -81,10 +81,14 @@ class Store:
             self._rehosting.wake()
 
     def append(
-        self, provider: str | None, body: bytes, organisation: str = DEFAULT_ORGANISATION
+        self,
+        provider: str | None,
+        body: bytes,
+        organisation: str = DEFAULT_ORGANISATION,
+        headers: str | None = None,
     ) -> Future[int]:
         """Puts a body into the raw log; the future gives its number once it is on the disk."""
-        return self._writing.append(Body(organisation, self.now(), provider, body))
+        return self._writing.append(Body(organisation, self.now(), provider, body, headers))
 
     def settle(self, raw_id: int, verdict: Verdict) -> None:
         """Hands a judged body over to ingest."""

@@ -14,8 +14,6 @@ export const STATES = {
   recording: ["recording failed", "warm"],
 };
 
-export const GRAVE = ["failed", "rejected", "recording", "unconnected", "ignored"];
-
 export function stateChip(state) {
   const [name, tone] = STATES[state] ?? [state, ""];
   return chip(name, tone);

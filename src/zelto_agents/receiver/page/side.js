@@ -3,7 +3,7 @@
 import { get } from "/page/api.js";
 import { $, button, h, note } from "/page/dom.js";
 import { day } from "/page/format.js";
-import { conversationRow, GRAVE, logRow, problemRow, STATES } from "/page/lists.js";
+import { conversationRow, logRow, problemRow, STATES } from "/page/lists.js";
 import { filters } from "/page/route.js";
 
 const KINDS = {
@@ -12,7 +12,7 @@ const KINDS = {
     none: "None yet.", nothing: "No conversation is like that.",
   },
   problems: {
-    title: "Problems", row: problemRow, group: (item) => capital(STATES[item.state]?.[0] ?? item.state), order: (item) => GRAVE.indexOf(item.state), id: (item) => String(item.key ?? item.id), cursor: (item) => item.id,
+    title: "Problems", row: problemRow, group: (item) => capital(STATES[item.state]?.[0] ?? item.state), id: (item) => String(item.key ?? item.id), cursor: (item) => `${item.state}-${item.id}`,
     none: "Every delivery became a conversation.",
   },
   log: {
@@ -59,8 +59,7 @@ export class Side {
     this.groups = [];
     this.list.replaceChildren();
     if (!data.length) this.list.append(note(this.filtered ? this.kind.nothing : this.kind.none));
-    const { order } = this.kind;
-    this.#append(order ? data.toSorted((one, other) => order(one) - order(other)) : data, more);
+    this.#append(data, more);
     this.list.scrollTop = top;
   }
 
