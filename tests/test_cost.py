@@ -284,8 +284,9 @@ def test_nothing_raises_whatever_is_told(parts: list[dict[str, Any]], own: dict[
 @given(strange, st.none() | st.text(max_size=12))
 def test_no_document_is_too_strange_to_be_priced(metadata: dict[str, Any], number: str | None):
     values = {"telephony": metadata, "pipecat": metadata, "livekit": {"sip": metadata}}
-    assert telephony_of(values, number, cloud=True)
-    told_parts(telephony_of(values, number, cloud=False), 61)
+    lines = telephony_of(values, number, cloud=True)
+    assert [part["type"] for part in told_parts(lines, 61)] == ["telephony"] * len(lines)
+    assert len(lines) == (2 if metadata else 0)
 
 
 # Prices of one's own
