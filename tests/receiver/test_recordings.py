@@ -417,6 +417,43 @@ def test_what_was_not_fetched_yet_is_fetched_after_a_restart(tmp_path, storage, 
         assert len(files(receiver)) == 1
 
 
+def test_what_was_refused_as_private_is_fetched_once_a_start_allows_it(tmp_path, storage, body):
+    path, url = tmp_path / "a.db", storage.put("/a.wav", audio())
+    with RunningReceiver(path) as receiver:
+        _post(receiver, recorded(body, url))
+        _post(receiver, recorded(body, "http://127.0.0.1:1/none.wav", "conv-2"))
+        wait(receiver, "failed")
+        wait(receiver, "failed", "conv-2")
+    with RunningReceiver(path) as receiver:
+        assert receiver.conversation("conv-1")["recording"]["state"] == "failed"
+    with RunningReceiver(path, limits=QUICK) as receiver:
+        assert wait(receiver)["recording"]["bytes"] == len(WAV)
+        assert wait(receiver, "failed", "conv-2")["recording"]["tries"] == 3
+
+
+def test_what_failed_is_fetched_when_its_call_comes_again(receiver, storage, send, body):
+    url = storage.put("/a.wav", (500, {}, b""))
+    send(recorded(body, url))
+    assert wait(receiver, "failed")["recording"]["tries"] == 3
+    storage.put("/a.wav", audio())
+    send(recorded(body, url))
+    assert wait(receiver)["recording"]["tries"] == 1
+
+
+def test_each_fetch_that_fails_is_a_line_on_the_console(
+    receiver, storage, send, body, caplog: pytest.LogCaptureFixture
+):
+    send(recorded(body, storage.put("/secret?token=1", (500, {}, b"no words"))))
+    wait(receiver, "failed")
+    lines = [r.getMessage() for r in caplog.records if r.name.startswith("zelto_agents.receiver")]
+    assert lines == [
+        "call conv-1: its recording was not fetched: it answered 500 (tried again)",
+        "call conv-1: its recording was not fetched: it answered 500 (tried again)",
+        "call conv-1: its recording was not fetched: it answered 500 (not tried again)",
+    ]
+    assert {r.levelname for r in caplog.records} == {"WARNING"}
+
+
 def test_a_file_that_a_crash_left_is_removed_at_the_next_start(tmp_path):
     folder = tmp_path / "a.db-recordings"
     folder.mkdir()

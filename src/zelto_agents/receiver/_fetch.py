@@ -20,7 +20,9 @@ from pathlib import Path
 import anyio
 import httpx
 
-__all__ = ["FetchError", "Limits", "Refused", "fetch"]
+__all__ = ["PRIVATE", "FetchError", "Limits", "Refused", "fetch"]
+
+PRIVATE = "its address is private or reserved; --allow-private fetches it all the same"
 
 _REDIRECTS = 5
 _REDIRECT_STATUSES = (301, 302, 303, 307, 308)
@@ -131,7 +133,7 @@ async def _resolve(host: str, port: int, *, allow_private: bool) -> list[str]:
     every = [ipaddress.ip_address(place.partition("%")[0]) for place in dict.fromkeys(found)]
     judged = [str(place) for place in every if allow_private or _public(place)]
     if every and not judged:
-        raise Refused("its address is private or reserved; --allow-private fetches it all the same")
+        raise Refused(PRIVATE)
     return judged
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "known_ids",
     "next_due",
     "retry",
+    "retry_refused",
     "shown",
     "untried",
     "waiting",
@@ -33,7 +34,7 @@ __all__ = [
 _NAMES = uuid.UUID("b1f6d0c6-96a4-5a60-8c3c-0a6f9d8c1e21")
 
 _CURRENT = """
-SELECT r.id, r.conversation_id, r.url, r.tries FROM recordings AS r
+SELECT r.id, r.conversation_id, c.external_id, r.url, r.tries FROM recordings AS r
 JOIN conversations AS c ON c.id = r.conversation_id AND c.recording_url = r.url
 """
 
@@ -44,6 +45,7 @@ class Recording:
 
     id: str
     conversation_id: str
+    external_id: str
     url: str
     tries: int
 
@@ -54,7 +56,7 @@ def folder(database: Path) -> Path:
 
 
 def expect(db: sqlite3.Connection, conversation_id: str, url: str) -> None:
-    """Notes the address that a conversation's recording has now; a known one stays as it is."""
+    """Notes the address that a conversation's recording has now; a failed one is due again."""
     db.execute(
         "DELETE FROM recordings WHERE conversation_id = ? AND url <> ? AND state <> 'ready'",
         (conversation_id, url),
@@ -62,7 +64,7 @@ def expect(db: sqlite3.Connection, conversation_id: str, url: str) -> None:
     name = str(uuid.uuid5(_NAMES, f"{conversation_id} {url}"))
     db.execute(
         "INSERT INTO recordings (id, conversation_id, url, state) VALUES (?, ?, ?, 'waiting')"
-        " ON CONFLICT DO NOTHING",
+        " ON CONFLICT DO UPDATE SET state = 'waiting', tries = 0 WHERE state = 'failed'",
         (name, conversation_id, url),
     )
 
@@ -147,6 +149,15 @@ def retry(db: sqlite3.Connection, conversation_id: str, *, touched: int) -> bool
     if changed.rowcount:
         _touch(db, conversation_id, touched)
     return changed.rowcount > 0
+
+
+def retry_refused(db: sqlite3.Connection, why: str) -> None:
+    """Makes recordings due that nobody was to fetch for this reason."""
+    db.execute(
+        "UPDATE recordings SET state = 'waiting', tries = 0 WHERE state = 'failed' AND why = ?"
+        " AND url = (SELECT recording_url FROM conversations AS c WHERE c.id = conversation_id)",
+        (why,),
+    )
 
 
 def forget(db: sqlite3.Connection, conversation_id: str) -> list[str]:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zelto_agents.receiver import recordings
-from zelto_agents.receiver._fetch import FetchError, Limits, Refused, fetch
+from zelto_agents.receiver._fetch import PRIVATE, FetchError, Limits, Refused, fetch
 from zelto_agents.receiver.recordings import Recording
+from zelto_agents.receiver.schema import connect
 
 if TYPE_CHECKING:
     from zelto_agents.receiver.store import Store
@@ -71,7 +72,13 @@ class Rehosting:
                 self.path(each).unlink(missing_ok=True)
 
     def tidy(self, known: set[str]) -> None:
-        """Removes files that a crash left without a recording."""
+        """Before the first change: removes files that a crash left without a recording.
+
+        What was refused and is allowed now is made due.
+        """
+        if self._limits.allow_private:
+            with contextlib.closing(connect(self._store.path)) as db, db:
+                recordings.retry_refused(db, PRIVATE)
         if self.folder.is_dir():
             self.discard([file.name for file in self.folder.iterdir() if file.name not in known])
 
@@ -140,7 +147,6 @@ class Rehosting:
             await self._note_failure(recording, why, final=False)
         except Exception as error:  # noqa: BLE001 - one strange recording must not stop the others
             why = f"the fetch broke: {type(error).__name__}"
-            log.warning("a recording could not be fetched: %s", type(error).__name__)
             await self._note_failure(recording, why, final=True)
         else:
             await asyncio.wrap_future(self._store.recording_arrived(recording, content_type, size))
@@ -166,4 +172,10 @@ class Rehosting:
             moment = datetime.fromisoformat(self._store.now()).astimezone(UTC)
             later = moment + timedelta(seconds=backoff[recording.tries])
             again = later.isoformat(timespec="microseconds")[:-6] + "Z"
+        log.warning(
+            "call %s: its recording was not fetched: %s (%s)",
+            recording.external_id,
+            why,
+            "tried again" if again else "not tried again",
+        )
         await asyncio.wrap_future(self._store.recording_failed(recording, why, again))
