@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from zelto_agents.outbox import Claim, Gatekeeper, OutboxError, Outcome, Put
+from zelto_agents.outbox import Claim, Gatekeeper, OutboxError, Outcome, Pending, Put
 from zelto_agents.outbox.sqlite import SqliteOutbox
 from zelto_agents.outbox.steady import SteadyOutbox, Tier
 
@@ -197,3 +199,16 @@ def test_a_call_that_only_memory_could_take_keeps_its_journal_until_it_is_safe(d
     (one,) = disk.claim()
     assert disk.outbox.settle([(one, Outcome("sent"))], now=NOW) == [True]
     assert [(d.external_id, d.state) for d in disk.outbox.deliveries()] == [("a", "sent")]
+
+
+def test_what_is_awaited_can_be_settled_wherever_it_is(tmp_path: Path):
+    with contextlib.closing(
+        SteadyOutbox([Tier(lambda: SqliteOutbox(tmp_path / "a"))], print)
+    ) as one:
+        one.expect(Pending("https://x", "a", "daily:1", "daily", "1"), now=1.0)
+        (waiting,) = one.pending()
+        assert one.settle_pending(replace(waiting, due_at=5.0), now=2.0)
+        assert one.claim_pending("https://x", now=4.0, lease=9.0) == []
+        (claimed,) = one.claim_pending("https://x", now=5.0, lease=9.0)
+        assert one.settle_pending(replace(claimed, state="failed"), now=6.0)
+        assert [(p.state, p.due_at) for p in one.pending()] == [("failed", 5.0)]

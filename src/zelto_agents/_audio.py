@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import struct
 from pathlib import Path
 from typing import BinaryIO
 
 from zelto_agents._items import Sound
 
-__all__ = ["Sounds", "keep_file", "mend"]
+__all__ = ["Sounds", "mend"]
 
 _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 _BYTES = 2  # of a sample
@@ -37,7 +36,8 @@ class Sounds:
         """
         file = self._open.get(sound.name)
         if file is None:
-            private_folder(self._folder)
+            for one in (self._folder.parent, self._folder):
+                one.mkdir(parents=True, exist_ok=True, mode=0o700)
             path = self._folder / sound.name
             file = self._open[sound.name] = _private(path, os.O_APPEND)
             if not os.fstat(file.fileno()).st_size:
@@ -63,46 +63,6 @@ class Sounds:
         for name in list(self._open):
             with contextlib.suppress(OSError):
                 self.end(name)
-
-
-def keep_file(path: Path, kept: Path) -> Path:
-    """Give a file a second name, which its maker does not delete; across disks a copy.
-
-    Returns:
-        Where it is safe; where it was, if there is no room for a copy.
-
-    Raises:
-        FileNotFoundError: it is not there.
-    """
-    private_folder(kept.parent)
-    with contextlib.suppress(FileExistsError):
-        try:
-            kept.hardlink_to(path)
-        except FileNotFoundError:
-            raise
-        except OSError:
-            return _copied(path, kept)
-    return kept
-
-
-def private_folder(folder: Path) -> None:
-    """Make the folder of recordings, and the outbox around it, for their owner alone."""
-    for one in (folder.parent, folder):
-        one.mkdir(parents=True, exist_ok=True, mode=0o700)
-
-
-def _copied(path: Path, kept: Path) -> Path:
-    part = kept.with_name(f"{kept.name}.part")
-    try:
-        with path.open("rb") as old, _private(part, os.O_TRUNC) as new:
-            shutil.copyfileobj(old, new, 1 << 20)
-            os.fsync(new.fileno())
-        return part.replace(kept)
-    except FileNotFoundError:
-        raise
-    except OSError:
-        part.unlink(missing_ok=True)
-        return path
 
 
 def _private(path: Path, how: int) -> BinaryIO:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 
-from zelto_agents._audio import keep_file, mend
+from zelto_agents._audio import mend
 from zelto_agents._items import EgressOver
 from zelto_agents._trouble import Trouble
-from zelto_agents.facts import Fact, RecordingAwaited, RecordingSource
+from zelto_agents.facts import CallEnded, Fact, RecordingAwaited, RecordingSource
 from zelto_agents.outbox import Outbox, Pending
 from zelto_agents.policy import backoff
 from zelto_agents.settings import Settings
@@ -50,8 +50,23 @@ def pending_of(base_url: str, external_id: str, awaited: tuple[RecordingSource, 
 
 def awaited_of(facts: Sequence[Fact], base_url: str, external_id: str) -> list[Pending]:
     """All that is awaited by a call's facts."""
+    ends = [fact.at for fact in facts if isinstance(fact, CallEnded)]
     found = [f for f in facts if isinstance(f, RecordingAwaited)]
-    return [pending_of(base_url, external_id, (f.where, f.reference)) for f in found]
+    return [
+        replace(
+            pending_of(base_url, external_id, (f.where, f.reference)),
+            reference=_until(f.reference, min(ends, default=None))
+            if f.where == "livekit-egress"
+            else f.reference,
+        )
+        for f in found
+    ]
+
+
+def _until(reference: str, end: float | None) -> str:
+    """A room's name is used again: what began after the call's end is another's."""
+    wanted = json.loads(reference)
+    return reference if end is None else json.dumps({**wanted, "until": end})
 
 
 def _awaits(one: Pending, over: EgressOver) -> bool:
@@ -120,7 +135,7 @@ class Enricher:
             self._outbox.settle_pending(outcome, now=time.time())
 
     async def _answer(self, one: Pending) -> Found | NotYet | Hopeless:
-        from zelto_agents.recording import NotYet, Resolver
+        from zelto_agents.recording import Hopeless, NotYet, Resolver
 
         try:
             if self._resolver is None:
@@ -132,27 +147,29 @@ class Enricher:
                 )
             reference = one.reference
             if one.kind == "file":
-                with contextlib.suppress(FileNotFoundError):  # the resolver will say so
-                    reference = str(await anyio.to_thread.run_sync(self.keep, reference))
+                reference = str(await anyio.to_thread.run_sync(self.keep, reference))
             kind: Any = one.kind
-            return await self._resolver.resolve(kind, reference, one.external_id)
+            answer = await self._resolver.resolve(kind, reference, one.external_id)
+            if one.kind == "file" and isinstance(answer, Hopeless):  # in its owner's words
+                return Hopeless(answer.why.replace(Path(reference).name, Path(one.reference).name))
+            return answer
         except Exception as fault:  # noqa: BLE001 - our own faults stay ours
             return NotYet(f"looking for it failed ({type(fault).__name__})")
 
     def keep(self, reference: str) -> Path:
-        """Have a file where nobody else deletes it, which may take a copy; where that is.
+        """Have a file where nobody else deletes it, which may take a copy; where that is."""
+        from zelto_agents.recording import keep_file
 
-        Raises:
-            FileNotFoundError: it is not there.
-        """
         path = self._folder / reference  # an absolute one stays as it is
         if path.parent == self._folder:
             with contextlib.suppress(OSError):
                 mend(path)
             return path
-        name = f"{hashlib.sha256(reference.encode()).hexdigest()[:32]}{path.suffix}"
-        kept = self._folder / name
-        return kept if kept.exists() else keep_file(path, kept)
+        kept = self._folder / f"{hashlib.sha256(reference.encode()).hexdigest()[:32]}{path.suffix}"
+        try:
+            return kept if kept.exists() else keep_file(path, kept)
+        except FileNotFoundError:
+            return kept  # uploaded before, perhaps, under this name
 
     def _outcome(self, one: Pending, answer: Found | NotYet | Hopeless) -> Pending:
         from zelto_agents.recording import Found, NotYet

@@ -1,4 +1,4 @@
-"""A finished recording is moved to where nobody else deletes it, whatever the disks are."""
+"""A finished recording is kept where nobody else deletes it, whatever the disks are."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def recording(tmp_path: Path) -> Path:
     return path
 
 
-def test_on_one_disk_it_is_renamed(recording: Path, tmp_path: Path):
+def test_on_one_disk_it_has_a_second_name(recording: Path, tmp_path: Path):
     same = recording.stat().st_ino
     kept = tmp_path / "outbox" / "recordings" / "kept.ogg"
     assert keep_file(recording, kept) == kept
-    assert kept.stat().st_ino == same
-    assert not recording.exists()
-    assert (kept.parent.stat().st_mode & 0o777, kept.stat().st_mode & 0o777) == (0o700, 0o600)
+    assert (kept.stat().st_ino, recording.stat().st_ino) == (same, same)
+    assert kept.parent.stat().st_mode & 0o777 == 0o700
+    assert keep_file(recording, kept) == kept, "twice is once"
 
 
 @pytest.fixture
@@ -43,11 +43,11 @@ def elsewhere(tmp_path: Path) -> Path:
     folder.rmdir()
 
 
-def test_on_another_disk_it_is_copied_and_then_removed(recording: Path, elsewhere: Path):
+def test_on_another_disk_it_is_copied(recording: Path, elsewhere: Path):
     assert keep_file(recording, elsewhere / "kept.ogg") == elsewhere / "kept.ogg"
     assert (elsewhere / "kept.ogg").read_bytes() == b"OggS" * 1000
     assert (elsewhere / "kept.ogg").stat().st_mode & 0o777 == 0o600
-    assert not recording.exists()
+    assert recording.exists()
     assert [path.name for path in elsewhere.iterdir()] == ["kept.ogg"]
 
 

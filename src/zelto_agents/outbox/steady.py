@@ -174,14 +174,14 @@ class SteadyOutbox:
     def claim_pending(
         self, base_url: str, *, now: float, lease: float, limit: int = 1
     ) -> list[Pending]:
-        """See ``Outbox.claim_pending``; ``id`` tells where it is, too."""
+        """See ``Outbox.claim_pending``."""
         found: list[Pending] = []
         for index in self._open_ones():
             here = self._ask(
                 index,
                 lambda engine: engine.claim_pending(base_url, now=now, lease=lease, limit=limit),
             )
-            found += [replace(one, id=one.id * len(self._tiers) + index) for one in here or []]
+            found += self._placed(index, here)
         return found
 
     def settle_pending(self, outcome: Pending, *, now: float) -> bool:
@@ -194,8 +194,12 @@ class SteadyOutbox:
         """See ``Outbox.pending``."""
         found: list[Pending] = []
         for index in self._open_ones():
-            found += self._ask(index, lambda engine: engine.pending()) or []
+            found += self._placed(index, self._ask(index, lambda engine: engine.pending()))
         return found
+
+    def _placed(self, index: int, here: list[Pending] | None) -> list[Pending]:
+        """With the tier in its number, for ``settle_pending``."""
+        return [replace(one, id=one.id * len(self._tiers) + index) for one in here or []]
 
     def claim(
         self,

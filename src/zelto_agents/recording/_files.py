@@ -1,4 +1,4 @@
-"""Files on a local disk: moved and copied so that a crash or a full disk loses none."""
+"""Files on a local disk: kept and copied so that a crash or a full disk loses none."""
 
 from __future__ import annotations
 
@@ -30,41 +30,39 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 def keep_file(path: Path, kept: Path) -> Path:
-    """Move a finished recording to where nobody else deletes it.
+    """Have a finished recording where nobody else deletes it; the original stays its owner's.
 
-    A rename where both are on one file system; else a copy that is on disk before the original
-    goes. The folder is made 0700, the file 0600.
+    A second name where both are on one file system; else a copy that is on disk. The folder is
+    made 0700, a copy 0600.
 
     Args:
         path: where the recording is.
-        kept: where it shall be.
+        kept: where it shall be as well.
 
     Returns:
-        Where it is now: ``kept``, or ``path`` still if there was no room or no permission.
+        Where it is safe: ``kept``, or ``path`` if there was no room or no permission.
 
     Raises:
         FileNotFoundError: there is no such file.
     """
     path.stat()
     try:
-        kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _move(path, kept)
+        for one in (kept.parent.parent, kept.parent):
+            one.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not kept.exists():
+            _keep(path, kept)
     except OSError:
-        return kept if kept.exists() and not path.exists() else path
+        return path
     return kept
 
 
-def _move(path: Path, kept: Path) -> None:
+def _keep(path: Path, kept: Path) -> None:
     try:
-        path.rename(kept)
-    except OSError:  # another file system, or a folder that we may not take from
+        kept.hardlink_to(path)
+    except OSError:  # another file system, or one that knows no second names
         copy_durably(path, kept)
-        with contextlib.suppress(OSError):
-            path.unlink()
     else:
         _sync_folder(kept.parent)
-    with contextlib.suppress(OSError):
-        kept.chmod(0o600)
 
 
 def copy_durably(path: Path, copy: Path, *, mode: int = 0o600) -> None:
