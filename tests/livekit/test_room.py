@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from livekit import rtc
 from livekit.plugins.zelto._room import RoomWatch
 
-from zelto_agents.facts import CustomerKnown, Fact, MetadataKnown
+from zelto_agents.facts import CustomerKnown, Fact, MetadataKnown, RecordingAwaited
 
 SIP = rtc.ParticipantKind.PARTICIPANT_KIND_SIP
 AGENT = rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
@@ -194,3 +195,18 @@ def test_a_room_of_mocks_as_in_the_console_harms_nothing():
     from unittest.mock import MagicMock
 
     assert customers(watched(MagicMock(identity="mock", kind=STANDARD))[2]) == []
+
+
+def test_a_room_that_is_recorded_has_an_egress_to_ask_for_once():
+    room, watch, facts = watched()
+    room.name, room.is_recording = "support", False
+    watch.look_around()
+    assert facts == []
+    room.is_recording = True
+    before = int(time.time())
+    watch.look_around()
+    watch.look_around()
+    (awaited,) = [fact for fact in facts if isinstance(fact, RecordingAwaited)]
+    asked = json.loads(awaited.reference)
+    assert (awaited.where, asked["room"]) == ("livekit-egress", "support")
+    assert before <= asked["after"] <= time.time()
