@@ -70,9 +70,14 @@ def test_imports_go_one_way(path: Path):
 
 
 @pytest.mark.parametrize("path", sorted((CORE / "receiver").rglob("*.py")))
-def test_the_receiver_knows_the_contract_alone(path: Path):
+def test_the_receiver_knows_the_contract_and_the_samples_alone(path: Path):
     ours = {name.split(".")[1] for name in imports(path) if name.startswith("zelto_agents.")}
-    assert ours <= {"receiver", "contract"}
+    assert ours <= {"receiver", "contract", "samples"}
+
+
+def test_the_samples_know_nothing():
+    path = CORE / "samples" / "__init__.py"
+    assert not [name for name in imports(path) if name.startswith("zelto_agents")]
 
 
 @pytest.mark.parametrize("path", sorted(CORE.rglob("*.py")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 
+import httpx
 import pytest
 from playwright.sync_api import expect
 
@@ -114,3 +115,29 @@ def test_the_log_has_everything_newest_first_and_is_filtered(page, receiver, sen
     page.goto(f"{receiver.url}/#/log/1")
     page.get_by_role("link", name="open it").click()
     expect(page.locator(".bubble").first).to_have_text("Hello, how can I help?")
+
+
+def test_the_request_shows_the_headers_that_came(page, receiver, send):
+    send(a_call())
+    page.goto(f"{receiver.url}/#/log/1")
+    shown = page.locator(".http")
+    expect(shown).to_contain_text("x-zelto-provider: livekit")
+    expect(shown).to_contain_text("user-agent: python-httpx/")
+    expect(shown).not_to_contain_text("authorization")
+
+
+def test_more_problems_than_one_part_has_are_loaded_by_scrolling(page, receiver):
+    headers = {"Authorization": f"Bearer {receiver.key}"}
+    with httpx.Client(base_url=receiver.url, headers=headers) as http:
+        for _ in range(130):
+            http.post("/webhooks/calls", json=DIAL)
+            http.post("/webhooks/calls", content=b"{")
+    receiver.wait_until_ingested()
+    page.goto(f"{receiver.url}/#/problems")
+    rows = page.locator("#list .row")
+    expect(rows.first).to_be_visible()
+    while rows.count() < 260:
+        before = rows.count()
+        rows.last.scroll_into_view_if_needed()
+        expect(rows.nth(before)).to_be_attached()
+    expect(page.locator(".group .day")).to_have_text(["Rejected", "Unconnected"])

@@ -71,11 +71,13 @@ def test_the_playground_says_every_violation_and_sends_without_a_key(page, recei
 def test_samples_are_what_they_say(page, receiver):
     page.goto(f"{receiver.url}/#/playground")
     verdicts = {
-        "Text chat": "Fits the contract",
+        "A telephone call": "Fits the contract",
+        "A chat, without any times in its turns": "Fits the contract",
+        "Unconnected dial": "Fits the contract",
         "Not JSON": "Invalid JSON",
         "With violations": "Validation failed",
-        "Vapi end-of-call-report": "Fits the contract",
-        "Retell call_analyzed": "Fits the contract",
+        "Vapi's end-of-call-report, as Vapi sends it": "Fits the contract",
+        "Retell's call_ended, as Retell sends it": "Fits the contract",
     }
     for name, verdict in verdicts.items():
         page.get_by_label("Sample").select_option(label=name)
@@ -85,7 +87,7 @@ def test_samples_are_what_they_say(page, receiver):
 def test_the_first_page_sends_a_sample(page, receiver):
     page.goto(receiver.url)
     page.get_by_role("button", name="Send a sample call").click()
-    expect(page.locator(".row-title")).to_have_text(["Ada Example"])
+    expect(page.locator(".row-title")).to_have_text(["Ada Okafor"])
     page.locator(".row").click()
     expect(page.locator(".timeline")).to_be_visible()
 

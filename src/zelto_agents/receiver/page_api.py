@@ -22,6 +22,7 @@ from zelto_agents.receiver.guard import page_guard
 from zelto_agents.receiver.page_answers import HEADERS, answer
 from zelto_agents.receiver.page_stream import Streams
 from zelto_agents.receiver.store import Store
+from zelto_agents.samples import SAMPLES
 
 __all__ = ["Streams", "router"]
 
@@ -49,6 +50,7 @@ def router(store: Store, streams: Streams, *, host: str) -> APIRouter:
     _add_lists(page, store)
     _add_figures(page, store)
     _add_details(page, store)
+    _add_samples(page)
 
     @page.get("/page/stream")
     async def stream(since: _Number = 0) -> Response:
@@ -107,6 +109,21 @@ def _add_figures(page: APIRouter, store: Store) -> None:
     @page.get("/page/keys")
     def listed() -> Response:
         return answer({"data": store.read(keys.listed)})
+
+
+def _add_samples(page: APIRouter) -> None:
+    @page.get("/page/samples")
+    def samples() -> Response:
+        listed = [
+            {
+                "name": sample.name,
+                "about": sample.about,
+                "provider": sample.provider,
+                "bodies": sample.bodies(f"sample-{sample.name}"),
+            }
+            for sample in SAMPLES.values()
+        ]
+        return answer({"data": listed})
 
 
 def _add_details(page: APIRouter, store: Store) -> None:

@@ -6,29 +6,35 @@ import { curl } from "/page/deliveries.js";
 import { size } from "/page/format.js";
 import { json, parsed, pretty } from "/page/json.js";
 import { href } from "/page/route.js";
-import { SAMPLES } from "/page/samples.js";
+import { samples } from "/page/samples.js";
 
 const PROVIDERS = ["zelto", "livekit", "vapi", "retell"];
 const PAUSE_MS = 200;
 
 // What was typed stays while one looks at other views.
-const draft = { provider: "zelto", body: pretty(SAMPLES[0].body) };
+const draft = { provider: "zelto", body: null };
 let asked = 0;
 
 export function playgroundView() {
   const verdict = h("section", { class: "card verdict", "aria-label": "Verdict", "aria-live": "polite" });
   const text = h("textarea", { class: "editor", id: "body", spellcheck: "false", "aria-label": "Body", rows: 26 });
-  text.value = draft.body;
+  text.value = draft.body ?? "";
   const provider = h("select", { id: "provider" }, PROVIDERS.map((name) =>
     h("option", { value: name, selected: name === draft.provider }, name)));
   const weight = h("span", { class: "weight" });
 
+  // There is nothing to send before the first sample is there.
+  const sending = button("Send", () => send(verdict), { class: "primary" });
+  sending.disabled = true;
   let wait = null;
   const check = () => {
     Object.assign(draft, { provider: provider.value, body: text.value });
     weight.textContent = size(new TextEncoder().encode(text.value).length);
     clearTimeout(wait);
-    wait = setTimeout(() => judge(verdict, text), PAUSE_MS);
+    wait = setTimeout(async () => {
+      await judge(verdict, text);
+      sending.disabled = false;
+    }, PAUSE_MS);
   };
   const load = (body, name) => {
     text.value = body;
@@ -37,11 +43,17 @@ export function playgroundView() {
   };
   text.addEventListener("input", check);
   provider.addEventListener("change", check);
+  let known = [];
   const sample = h("select", { "aria-label": "Sample", onchange: () => {
-    const chosen = SAMPLES[Number(sample.value)];
-    if (chosen) load(typeof chosen.body === "string" ? chosen.body : pretty(chosen.body), chosen.provider);
+    const chosen = known[Number(sample.value || -1)];
+    if (chosen) load(chosen.text, chosen.provider);
     sample.value = "";
-  } }, h("option", { value: "" }, "Samples…"), SAMPLES.map((each, place) => h("option", { value: String(place) }, each.name)));
+  } }, h("option", { value: "" }, "Samples…"));
+  samples().then((found) => {
+    known = found;
+    sample.append(...found.map((each, place) => h("option", { value: String(place) }, each.title)));
+    if (draft.body === null && !text.value) load(found[0].text, found[0].provider);
+  }).catch((fault) => tell(fault.message));
   const file = h("input", { type: "file", class: "unseen", tabindex: "-1", "aria-hidden": "true", accept: ".json,application/json" });
   file.addEventListener("change", async () => { if (file.files[0]) load(await file.files[0].text()); });
   text.addEventListener("dragover", (over) => over.preventDefault());
@@ -56,10 +68,10 @@ export function playgroundView() {
     h("p", {}, "Paste a body, and see what the contract says to it. Nothing is stored until you send it."));
   const bar = h("div", { class: "editor-bar" }, h("label", {}, "Provider ", provider), sample,
     button("Open file", () => file.click()), button("Format", format), file, weight);
-  check();
+  if (draft.body !== null) check();
   return [heading, h("div", { class: "playground" },
     h("section", { class: "card", "aria-label": "Body" }, bar, text,
-      h("div", { class: "editor-foot" }, button("Send", () => send(verdict), { class: "primary" }),
+      h("div", { class: "editor-foot" }, sending,
         copyButton(() => curl({ provider: draft.provider }, draft.body), "Copy as curl"))),
     verdict)];
 }

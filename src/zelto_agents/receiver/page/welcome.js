@@ -2,7 +2,7 @@
 
 import { outcome, upload } from "/page/api.js";
 import { button, copyButton, h, tell } from "/page/dom.js";
-import { VOICE } from "/page/samples.js";
+import { samples } from "/page/samples.js";
 
 const origin = location.origin;
 
@@ -26,8 +26,8 @@ with zelto.call("conv-42", agent_id="support") as call:
 
 export function welcome() {
   const sample = button("Send a sample call", async () => {
-    const call = { ...VOICE.call, startedAt: new Date(Date.now() - 30_000).toISOString() };
-    const sent = await upload("/page/send", JSON.stringify({ ...VOICE, call }), "livekit");
+    const [{ text, provider }] = await samples();
+    const sent = await upload("/page/send", text, provider);
     tell(`The sample was sent, ${outcome(sent)}`);
   }, { class: "primary" });
   return h("div", { class: "welcome" },
