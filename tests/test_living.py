@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from commands import environment
-from talking import talk, until, waiting
+from talking import settings_for, talk, until, waiting
 from zelto_agents import Settings, Zelto
 from zelto_agents.receiver import RunningReceiver
 
@@ -112,7 +113,9 @@ def test_a_call_in_which_nobody_spoke_ends_with_its_process(
     assert receiver.raw_count() == 1
 
 
-def test_a_call_in_which_somebody_spoke_was_cut_off(receiver: RunningReceiver, tmp_path: Path):
+def test_a_call_in_which_somebody_spoke_was_cut_off(
+    receiver: RunningReceiver, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
     env = environment(tmp_path / "outbox", receiver.url, receiver.key)
     subprocess.run([sys.executable, "-c", EXITS, "spoken"], env=env, check=True, timeout=60)
     assert [d.state for d in waiting(tmp_path / "outbox")] == ["live"]
@@ -124,6 +127,22 @@ def test_a_call_in_which_somebody_spoke_was_cut_off(receiver: RunningReceiver, t
         found = receiver.wait_for("conv-1", 20)
         until(lambda: [d.state for d in waiting(tmp_path / "outbox")] == ["sent", "sent"])
     assert found["endedReason"] == "agent-process-died"
+    assert re.search(
+        r"call conv-1 was cut off when its process died; "
+        r"what is known up to \d\d:\d\d:\d\d is sent\n",
+        caplog.text,
+    )
+
+
+def test_what_was_cut_off_and_cannot_be_sent_yet_is_not_called_sent(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    code = EXITS.replace('agent_id="a"', "version=None")
+    env = environment(tmp_path / "outbox")
+    subprocess.run([sys.executable, "-c", code, "spoken"], env=env, check=True, timeout=60)
+    with Zelto(settings=settings_for("http://127.0.0.1:9", tmp_path)) as zelto:
+        talk(zelto, "other")
+        until(lambda: "is held until an agent is named" in caplog.text)
 
 
 def test_an_enrichment_without_a_key_is_told_to_wait_for_one(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -38,11 +39,18 @@ def adopt(outbox: Outbox, settings: Settings, now: float) -> int:
             if outbox.adopt(put, seen_at=orphan.seen_at, now=now):
                 adopted += 1
                 logger.warning(
-                    "call %s was cut off when its process died; it is sent with the %d facts known",
+                    "call %s was cut off when its process died; what is known up to %s %s",
                     orphan.external_id,
-                    len(orphan.facts),
+                    time.strftime("%H:%M:%S", time.localtime(orphan.seen_at)),
+                    _prospect(put, settings),
                 )
     return adopted
+
+
+def _prospect(put: Put, settings: Settings) -> str:
+    if put.held:
+        return "is held until an agent is named"
+    return "is sent" if settings.api_key else "is kept until there is a usable key"
 
 
 def _facts(orphan: Orphan) -> list[Fact]:

@@ -158,7 +158,8 @@ def test_a_receiver_that_hangs_does_not_keep_the_worker_from_ending(tmp_path: Pa
             call = the_call(outbox, "due")
             server.wait_for(1)
             assert worker.stop() == 0
-            assert "stopped watching the outbox: 0 were left to it and sent" in worker.log
+            left = "0 sent, 1 still wait: no answer so far, or not due yet"
+            assert f"stopped watching the outbox: {left}" in worker.log
     assert states(outbox) == {call: "due"}
 
 
@@ -270,6 +271,21 @@ def test_a_setting_that_cannot_be_used_is_named_once_and_the_worker_runs(
     (record,) = [r for r in caplog.records if "zelto" in r.name and r.levelno > logging.INFO]
     assert "environment ZELTO_RETAIN is not usable" in record.getMessage()
     until(lambda: watches() == 0)
+
+
+def test_without_a_key_it_delivers_nothing_and_says_what_waits(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO, "livekit.plugins.zelto")
+    keyless = Settings.load({}, outbox=tmp_path / "outbox")
+    with opened(keyless.outbox) as engine:
+        engine.put(a_put("conv-1", ""), now=time.time())
+    asyncio.run(run(installed(keyless), nothing))
+    until(lambda: watches() == 0)
+    assert [r.getMessage() for r in caplog.records if r.name == "livekit.plugins.zelto"] == [
+        "ZELTO_API_KEY is not set (or not usable): the worker's main process delivers nothing",
+        "stopped watching the outbox: 0 sent, 1 still wait: there is no usable key and base URL",
+    ]
 
 
 def test_an_outbox_that_cannot_be_written_is_told_once_and_the_worker_runs(

@@ -74,14 +74,16 @@ def attach(
         The call, for what only your code knows: ``call.metadata({...})``, ``call.recording(url)``.
         A session that is started again has another call: attach again, and that is returned.
     """
-    if not isinstance(session, AgentSession):
+    given: object = session
+    if not isinstance(given, AgentSession):
         logger.error(
             "session must be an AgentSession, not %s: this call is not collected",
-            type(session).__name__,
+            type(given).__name__,
         )
         return _uncollected(external_id)
-    if not isinstance(ctx, JobContext | None):
-        logger.error("ctx must be a JobContext, not %s: left out", type(ctx).__name__)
+    job: object = ctx
+    if not isinstance(job, JobContext | None):
+        logger.error("ctx must be a JobContext, not %s: left out", type(job).__name__)
         ctx = None
     try:
         with _lock:

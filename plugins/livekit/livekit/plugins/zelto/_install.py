@@ -24,6 +24,11 @@ __all__ = ["install"]
 _TO_NOTE = 0.5
 # Seconds between two looks at whether a worker that lost its connection has ended.
 CLOSED_WITHIN = 0.5
+_WHY = {
+    "outage": ": their receiver is down",
+    "key": ": the key was refused",
+    "base_url": ": the base URL is no ingest API",
+}
 
 _servers: weakref.WeakSet[AgentServer] = weakref.WeakSet()
 
@@ -103,14 +108,42 @@ class _Installed:
 class _WorkersWatch(Watch):
     """A watch that tries everything once more before it ends, within the shutdown budget."""
 
+    _left = 0
+    _why = ""
+
     @guarded
     def end(self) -> None:
         """Back when all was tried, or when the budget is used up."""
         if not self.stop(self._settings.shutdown_budget):
             logger.warning("the outbox is still in use; what was claimed comes free by itself")
-        logger.info("stopped watching the outbox: %d were left to it and sent", self.tally.sent)
+        logger.info(
+            "stopped watching the outbox: %d sent, %d still wait%s",
+            self.tally.sent,
+            self._left,
+            self._why if self._left else "",
+        )
 
     async def _deliver(self) -> None:
+        try:
+            await self._deliver_to_the_end()
+        finally:
+            with self._guarded("counting what waits"):
+                self._count()
+
+    def _count(self) -> None:
+        counts = self._outbox.stats().counts
+        self._left = counts.get("due", 0) + counts.get("held", 0)
+        away = self._outbox.gate(self._settings.base_url or "").away
+        if not self._drainer.can_send:
+            self._why = ": there is no usable key and base URL"
+        elif away is not None:
+            self._why = _WHY[away]
+        elif counts.get("held"):
+            self._why = ": no agent is named"
+        else:
+            self._why = ": no answer so far, or not due yet"
+
+    async def _deliver_to_the_end(self) -> None:
         await super()._deliver()
         self._look()  # the jobs that ended last
         with self._guarded("sweeping"):
@@ -139,5 +172,8 @@ def _announce(settings: Settings) -> None:
         logger.warning(
             "ZELTO_API_KEY is not set (or not usable): the worker's main process delivers nothing"
         )
+        return
+    if settings.base_url is None:
+        return
     place = str(settings.outbox) if settings.postgres is None else "the database of ZELTO_OUTBOX"
     logger.info("watching %s for %s", place, settings.base_url)
