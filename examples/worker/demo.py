@@ -13,7 +13,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,12 @@ from rich.console import Console
 from rich.table import Table
 
 from demo_checks import faults, kind
+from demo_recordings import recording, served
 from zelto_agents import Settings, Zelto
 from zelto_agents.outbox.sqlite import SqliteOutbox
 
 HERE = Path(__file__).parent
 PORT = 8787
-RECORDING = "https://recordings.example.com/weather.ogg"
 COST = 0.0123
 # What the user has set stays out of it: the demo plays scripted models.
 NO_KEYS = dict.fromkeys(("DEEPGRAM_API_KEY", "OPENAI_API_KEY", "CARTESIA_API_KEY"), "")
@@ -59,7 +59,8 @@ class Receiver:
 
     async def up(self) -> None:
         """Start it, on the same port and database each time; back once it listens."""
-        command = ["-m", "zelto_agents.cli", "receiver", "--json"]
+        # The recordings come from this machine.
+        command = ["-m", "zelto_agents.cli", "receiver", "--json", "--allow-private"]
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             *command,
@@ -86,6 +87,12 @@ class Receiver:
                 path = f"/v1/conversations/{conversation['id']}/transcript"
                 conversation["transcript"] = (await http.get(path)).json()
         return list(reversed(listed))
+
+    async def sound(self, call: Conversation) -> httpx.Response:
+        """What it serves as the recording of a call."""
+        headers = {"Authorization": f"Bearer {self.key}"}
+        async with httpx.AsyncClient(headers=headers, trust_env=False) as http:
+            return await http.get(call["transcript"]["recordingUrl"])
 
     async def wait_for(self, there: Callable[[Conversation], bool]) -> Conversation:
         """The first conversation that is as asked for; a minute at most, on a busy machine."""
@@ -142,13 +149,28 @@ async def play(receiver: Receiver, environment: dict[str, str], settings: Settin
         calls = await asyncio.gather(
             arrival("livekit", receiver, livekit), arrival("pipecat", receiver, pipecat)
         )
-    async with Zelto(settings=settings) as zelto:
-        for call in calls:
-            zelto.enrich(call["referenceId"], recording_url=RECORDING, cost=COST)
-        await zelto.aflush()
-    for name in ("livekit", "pipecat"):
-        await receiver.wait_for(enriched(name))
+    await enrich(receiver, calls, settings)
     say("[bold]enrich[/bold]  both sent again with recording and cost: the same conversations")
+
+
+async def enrich(receiver: Receiver, calls: Sequence[Conversation], settings: Settings) -> None:
+    """Tell what became known after the end, and wait until each recording is there.
+
+    Raises:
+        FailedError: a recording is not what was recorded.
+    """
+    with served() as (url, files):
+        async with Zelto(settings=settings) as zelto:
+            for call in calls:
+                name = f"{kind(call)}.wav"
+                files[name] = recording(call)
+                zelto.enrich(call["referenceId"], recording_url=f"{url}/{name}", cost=COST)
+            await zelto.aflush()
+        for call in calls:
+            name = kind(call)
+            sound = await receiver.sound(await receiver.wait_for(enriched(name)))
+            if sound.content != files[f"{name}.wav"]:
+                raise FailedError(f"the recording of {name} is not what was recorded")
 
 
 async def chat_through_an_outage(
@@ -183,8 +205,12 @@ async def arrival(name: str, receiver: Receiver, ended: asyncio.Task[float]) -> 
 
 
 def enriched(name: str) -> Callable[[Conversation], bool]:
-    """Whether a conversation is of this program, and has its cost."""
-    return lambda c: kind(c) == name and float(c["cost"] or 0) == COST
+    """Whether a conversation is of this program, and has its cost and its recording."""
+    return lambda c: (
+        kind(c) == name
+        and float(c["cost"] or 0) == COST
+        and c["transcript"]["recordingUrl"] is not None
+    )
 
 
 def deliveries(settings: Settings) -> list[Any]:
