@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from commands import environment
 from pipecat_zelto._collector import CallOptions
+from zelto_agents.receiver import RunningReceiver
 from zelto_agents.testing import ZeltoReceiver
 
 ROOT = Path(__file__).parents[2]
@@ -20,11 +22,13 @@ CODE = [
     for path in READMES
     for block in re.findall(r"```python\n(.*?)```", (ROOT / path).read_text(), re.DOTALL)
 ]
-BLOCKS = [(path, block) for path, block in CODE if "with " in block]
+PROGRAMS = [(path, block) for path, block in CODE if "asyncio.run(" in block]
+BLOCKS = [(path, block) for path, block in CODE if "\nwith " in block]
 
 
 def test_there_is_code_to_run():
-    assert len(BLOCKS) == 1
+    assert [path for path, _ in BLOCKS] == ["README.md"]
+    assert [path for path, _ in PROGRAMS] == ["plugins/livekit/README.md"]
     assert {path for path, _ in CODE} == set(READMES)
 
 
@@ -46,3 +50,12 @@ def test_a_snippet_delivers_its_call(path: str, block: str, zelto_receiver: Zelt
     (external_id,) = re.findall(r'\.call\("([^"]+)"', block)
     turns = zelto_receiver.wait_for_call(external_id)["turns"]
     assert [turn["content"] for turn in turns] == re.findall(r'\.turn\("\w+", "([^"]+)"', block)
+
+
+@pytest.mark.parametrize(("path", "block"), PROGRAMS, ids=[path for path, _ in PROGRAMS])
+def test_the_first_call_arrives(path: str, block: str, receiver: RunningReceiver, tmp_path: Path):
+    env = environment(tmp_path / "outbox", receiver.url, receiver.key)
+    subprocess.run([sys.executable, "-c", block], check=True, timeout=60, env=env)
+    receiver.wait_until_ingested()
+    (conversation,) = receiver.conversations()
+    assert [turn["content"] for turn in conversation["turns"]] == ["Hello", "You said: Hello"]
