@@ -57,6 +57,10 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+# A body that a fault swallows is never ingested.
+INGESTED_WITHIN = 1.0
+
+
 class RunningReceiver:
     """A receiver in a thread of this process; it listens once it is made.
 
@@ -154,7 +158,11 @@ class RunningReceiver:
         return self.store.read(reads.conversation_of, external_id, organisation)
 
     def deliveries(self, external_id: str | None = None) -> list[dict[str, Any]]:
-        """Entries of the raw log, oldest first: all, or those of one ``call.externalId``."""
+        """Entries of the raw log, oldest first: all, or those of one ``call.externalId``.
+
+        Whose entry is whose is known once it was ingested: for that, this waits a second at most.
+        """
+        self.store.wait(lambda: self.store.read(reads.idle), INGESTED_WITHIN)
         return self.store.read(reads.deliveries, external_id)
 
     def raw_body(self, delivery_id: int) -> bytes | None:
