@@ -11,7 +11,7 @@ from outboxes import BASE, NOW, OpenOutbox, claim, put, send, states
 from zelto_agents.outbox import Outbox, Pending
 
 LEASE = 3600.0
-FILE = Pending(BASE, "a", "file:/tmp/a.ogg", "file", "/tmp/a.ogg")  # noqa: S108 - a name
+FILE = Pending(BASE, "a", "file:/tmp/a.ogg", "file", "/tmp/a.ogg")
 DAY = 86_400.0
 
 

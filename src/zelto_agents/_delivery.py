@@ -210,7 +210,7 @@ class Delivery:
         work = Work(self._settings, self._outbox, self.hosts, self._trouble, self._hurry)
         try:
             async with anyio.create_task_group() as group:
-                work.group = group
+                work.run_in(group)
                 await self._serve(work)
                 group.cancel_scope.cancel()
         finally:

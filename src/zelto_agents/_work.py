@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import replace
 
@@ -13,9 +13,8 @@ import anyio
 from anyio.abc import TaskGroup
 
 from zelto_agents._adopt import document_of, with_cost
-from zelto_agents._audio import Sounds
 from zelto_agents._drain import Drainer
-from zelto_agents._enrich import Enricher, awaited_of, pending_of, recordings_of
+from zelto_agents._enrich import awaited_of, pending_of
 from zelto_agents._house import House, guarded
 from zelto_agents._items import (
     CallFacts,
@@ -29,12 +28,13 @@ from zelto_agents._items import (
     Upload,
 )
 from zelto_agents._living import Living
+from zelto_agents._recordings import Recordings
 from zelto_agents._redact import Redaction
 from zelto_agents._sampling import sampled
 from zelto_agents._trouble import Trouble
 from zelto_agents.contract import CANONICAL_PROVIDERS, CallIngest
 from zelto_agents.facts import CallEnded, CallStarted, Fact
-from zelto_agents.outbox import Claim, Pending, Put
+from zelto_agents.outbox import Claim, Put
 from zelto_agents.outbox.steady import AHEAD, SteadyOutbox
 from zelto_agents.policy import Verdict
 from zelto_agents.settings import Settings
@@ -84,9 +84,9 @@ class Work:
             outbox, settings, hosts=hosts, trouble=trouble, on_verdict=self._on_verdict
         )
         self._house = House(outbox, settings, self._drainer.gatekeeper)
-        self._enricher = Enricher(outbox, settings, trouble, self._on_enriched)
-        self._sounds = Sounds(recordings_of(settings))
-        self._keeping = 0
+        self.recordings = Recordings(
+            outbox, settings, trouble, self._on_enriched, self._answer_flushes
+        )
         self._leads = False
         self._priced_before = False
         self._ended: dict[int, CallFacts] = {}
@@ -100,6 +100,10 @@ class Work:
         self._sweeping = False
         # Imports and the first sweep wait, so that they do not compete with the call's own start.
         self._next_look = self._next_sweep = time.time() + FIRST_SWEEP
+
+    def run_in(self, group: TaskGroup) -> None:
+        """Let what takes time run in this group."""
+        self.group = self.recordings.group = group
 
     @property
     def _base_url(self) -> str:
@@ -118,9 +122,9 @@ class Work:
                 case Enrichment():
                     self._enrich(item)
                 case EgressOver():
-                    self.group.start_soon(self._find_egress, item)
+                    self.recordings.egress_over(item)
                 case Sound():
-                    self._sounds.write(item)
+                    self.recordings.write(item)
                 case Upload():
                     self._upload(item)
                 case Leaving():
@@ -194,7 +198,7 @@ class Work:
             )
         external_id = document.call.external_id
         put = Put(self._base_url, external_id, wire, call.provider, held=held, journal=call.journal)
-        self._expect(awaited_of(call.facts, self._base_url, external_id))
+        self.recordings.expect(awaited_of(call.facts, self._base_url, external_id))
         revision = self._put(put, 0.0 if settled else SETTLING)
         # Whoever took this process for dead while it slept has put a document of this very call.
         if call.written is None and revision % AHEAD > 1 and not self._has_slept():
@@ -213,39 +217,9 @@ class Work:
         if call.skipped:
             external_id = document.call.external_id
             self._outbox.skip(self._base_url, external_id, call.journal, now=time.time())
-            for one in awaited_of(call.facts, self._base_url, external_id):
-                self._sounds.drop(one.reference)
+            self.recordings.drop(awaited_of(call.facts, self._base_url, external_id))
             call.facts.clear()
         return call.skipped
-
-    def _expect(self, awaited: Sequence[Pending]) -> None:
-        for one in awaited:
-            if one.kind == "file":
-                with self._guarded("ending a recording"):
-                    self._sounds.end(one.reference)
-            self._outbox.expect(one, now=time.time())
-        if awaited:
-            self._keeping += 1
-            self.group.start_soon(self._find, awaited)
-
-    async def _find(self, awaited: Sequence[Pending]) -> None:
-        """Keep the files before their makers delete them, and look for what is there at once."""
-        try:
-            with self._guarded("keeping a recording"):
-                for one in awaited:
-                    if one.kind == "file":
-                        await anyio.to_thread.run_sync(self._enricher.keep, one.reference)
-        finally:
-            self._keeping -= 1
-            self._answer_flushes()
-        with self._guarded("looking for a recording"):
-            await self._enricher.look()
-
-    async def _find_egress(self, over: EgressOver) -> None:
-        with self._guarded("looking for a recording"):
-            if not self._enricher.hurry(over):
-                logger.warning("no call awaits the egress %s", over.egress_id)
-            await self._enricher.look()
 
     def _on_enriched(self, external_id: str, revision: int) -> None:
         self._note_unsent(external_id, revision)
@@ -269,7 +243,7 @@ class Work:
     def _enrich(self, item: Enrichment) -> None:
         external_id, now = item.external_id, time.time()
         if item.awaited:
-            self._expect([pending_of(self._base_url, external_id, item.awaited)])
+            self.recordings.expect([pending_of(self._base_url, external_id, item.awaited)])
             if not item.changes:
                 return
         changes = self._redaction.changes(item.changes)
@@ -332,7 +306,7 @@ class Work:
     def _answer_flushes(self) -> None:
         under_way = (
             self._sending
-            or self._keeping
+            or self.recordings.keeping
             or not self._unsent.keys().isdisjoint(self._drainer.flying)
         )
         if self._flushes and not under_way:
@@ -369,7 +343,7 @@ class Work:
             with self._guarded("sweeping"):
                 await self._drainer.warm_up()
                 if self._leads:
-                    await self._enricher.look()
+                    await self.recordings.look()
                     await self._drainer.sweep()
                     if self._drainer.can_send:
                         self._sweep_in(max(self._house.due_in(SWEEP_EVERY), BREATH))
@@ -387,8 +361,7 @@ class Work:
         with self._guarded("closing"):
             await self._drainer.aclose()
         with self._guarded("closing"):
-            self._sounds.close()
-            await self._enricher.aclose()
+            await self.recordings.aclose()
         with self._guarded("closing"):
             self._house.close()
         with self._guarded("closing"):

@@ -9,27 +9,16 @@ import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from zelto_agents._delivery import Delivery, Haste
+from zelto_agents._delivery import Delivery
 from zelto_agents._items import CallFacts, EgressOver, Enrichment, Sound, Upload
 from zelto_agents._sampling import sampled
+from zelto_agents._telling import changes_of, check, describe, haste_of, introduce, text_of
 from zelto_agents.call import Call, awaited_recordings, epoch
-from zelto_agents.contract import CallIngest, clean_text, plain_json
-from zelto_agents.facts import (
-    AgentKnown,
-    CallEnded,
-    CallStarted,
-    ChannelKnown,
-    Fact,
-    Source,
-    SpeechHeard,
-    TurnSaid,
-    UsageKnown,
-    WordsHeard,
-)
-from zelto_agents.fold import refusal
-from zelto_agents.guard import guarded, mapping
+from zelto_agents.contract import CallIngest
+from zelto_agents.facts import CallStarted, Fact
+from zelto_agents.guard import guarded
 from zelto_agents.settings import Settings, environment
 
 if TYPE_CHECKING:
@@ -125,7 +114,7 @@ class Zelto:
             provider: ``zelto``, or ``livekit`` from its plugin.
             started_at: seconds since the epoch; now, by default.
         """
-        wanted = None if external_id is None else _text(external_id)
+        wanted = None if external_id is None else text_of(external_id)
         usable = wanted or str(uuid.uuid4())
         collected = CallFacts(redact, filter, prices, skipped=not self._samples(usable))
         call = Call(
@@ -139,61 +128,12 @@ class Zelto:
         if wanted == "":
             logger.error("external_id is empty; the call is kept as %s: pass a unique id", usable)
             call.metadata({"zelto": {"refused": {"externalId": {"value": "", "why": "empty"}}}})
-        self._introduce(call, "argument", agent_id, version, uuid=agent_uuid, name=agent_name)
-        self._introduce(call, "environment", self.settings.agent_id, self.settings.agent_version)
-        self._describe(call, channel, system_prompt, metadata, customer, recording_url)
+        introduce(call, "argument", agent_id, version, uuid=agent_uuid, name=agent_name)
+        introduce(call, "environment", self.settings.agent_id, self.settings.agent_version)
+        describe(call, channel, system_prompt, metadata, customer, recording_url)
         if cost is not None:
             call.cost(cost)
         return call
-
-    @guarded
-    def _describe(
-        self,
-        call: Call,
-        channel: str | None,
-        system_prompt: str | None,
-        metadata: Mapping[str, Any] | None,
-        customer: Mapping[str, str] | None,
-        recording_url: str | None,
-    ) -> None:
-        if channel == "text":
-            call.add(ChannelKnown(at=call.started_at, channel="text"))
-        if system_prompt:
-            call.prompt(system_prompt)
-        if metadata:
-            call.metadata(metadata)
-        if recording_url:
-            _check("recordingUrl", recording_url, "argument recording_url")
-            call.recording(recording_url)
-        if known := mapping("customer", customer):
-            if not {"number", "name"} & known.keys():
-                logger.error("customer has neither number nor name and is left out")
-            call.customer(known.get("number"), known.get("name"))
-
-    @guarded
-    def _introduce(
-        self,
-        call: Call,
-        source: Source,
-        agent_id: str | None,
-        version: str | None,
-        *,
-        uuid: str | None = None,
-        name: str | None = None,
-    ) -> None:
-        if agent_id or version or uuid or name:
-            known = AgentKnown(
-                at=call.started_at,
-                source=source,
-                external_id=_text(agent_id) if agent_id else None,
-                uuid=_text(uuid) if uuid else None,
-                name=_text(name) if name else None,
-                version=_text(version) if version else None,
-            )
-            if source == "argument":
-                _check("version", known.version, "argument version")
-                _check("agentId", known.uuid, "argument agent_uuid")
-            call.add(known)
 
     def _samples(self, external_id: str) -> bool:
         wanted = sampled(external_id, self.settings.sample)
@@ -203,7 +143,7 @@ class Zelto:
 
     def _take(self, collected: CallFacts, fact: Fact) -> None:
         if self.settings.enabled and not collected.skipped:
-            self._delivery.hand_over((collected, fact), haste=_haste(collected, fact))
+            self._delivery.hand_over((collected, fact), haste=haste_of(collected, fact))
 
     def _take_sound(self, sound: Sound) -> None:
         if self.settings.enabled:
@@ -236,38 +176,20 @@ class Zelto:
             customer: ``number`` and ``name`` of the person at the other end.
             metadata: free-form, merged deeply into what is there.
         """
-        if not self._samples(_text(external_id)):
+        if not self._samples(text_of(external_id)):
             return
-        refused: dict[str, Any] = {}
-        call: dict[str, Any] = {
-            "endedReason": None if ended_reason is None else _text(ended_reason)
-        }
-        for name, argument, value in (
-            ("recordingUrl", "recording_url", recording_url),
-            ("cost", "cost", None if cost is None else _number(cost)),
-        ):
-            why = value is not None and _check(name, value, f"argument {argument}")
-            if why:
-                refused[name] = {"value": _text(value)[:1000], "why": why}
-            else:
-                call[name] = value
-        if told := mapping("customer", customer):
-            call["customer"] = {k: told[k] for k in ("number", "name") if told.get(k)}
-        known = {k: v for k, v in call.items() if v is not None}
-        changes: dict[str, Any] = {"call": known} if known else {}
-        more = mapping("metadata", metadata)
-        if more or refused:
-            changes["metadata"] = dict(more)
-        if refused:
-            changes["metadata"]["zelto"] = {"refused": refused}
+        changes = changes_of(
+            {"recordingUrl": recording_url, "cost": cost, "endedReason": ended_reason},
+            customer,
+            metadata,
+        )
         self._announce()
         if self.settings.enabled:
-            plain = cast("dict[str, Any]", plain_json(changes))
             awaited = awaited_recordings(**recording) if recording else []
             for one in awaited:
-                self._delivery.hand_over(Enrichment(_text(external_id), {}, one))
-            if plain or not awaited:
-                self._delivery.hand_over(Enrichment(_text(external_id), plain))
+                self._delivery.hand_over(Enrichment(text_of(external_id), {}, one))
+            if changes or not awaited:
+                self._delivery.hand_over(Enrichment(text_of(external_id), changes))
 
     def egress_ended(self, body: bytes, authorization: str) -> None:
         """For a handler of LiveKit's webhooks: a recording is there, and need not be asked for.
@@ -363,7 +285,7 @@ class Zelto:
                 settings.outbox,
             )
         if settings.agent_version:
-            _check(
+            check(
                 "version",
                 settings.agent_version,
                 settings.sources.get("agent_version", "agent_version"),
@@ -390,43 +312,3 @@ class Zelto:
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
-
-
-def _haste(collected: CallFacts, fact: Fact) -> Haste:
-    """What somebody said must not be lost; what is only known about it can wait for company."""
-    match fact:
-        case CallEnded():
-            return "now"
-        case SpeechHeard() | UsageKnown():
-            return "later"
-        case WordsHeard(text=text):
-            collected.heard = f"{collected.heard} {text}"
-        case TurnSaid(role="user", typed=False, text=text):
-            heard, collected.heard = collected.heard, ""
-            return "later" if text.strip() in heard else "soon"
-    return "soon"
-
-
-def _check(field: str, value: object, source: str) -> str | None:
-    """Why a value cannot be sent in this field, said once, here; the call goes on without it."""
-    why = None if value is None else refusal(field, value)
-    if why:
-        logger.error(
-            "%s cannot be sent as %s (%s); "
-            "the call is sent without it, and the value is in metadata.zelto.refused",
-            source,
-            field,
-            why,
-        )
-    return why
-
-
-def _text(value: object) -> str:
-    return clean_text(value if isinstance(value, str) else str(plain_json(value)))
-
-
-def _number(value: object) -> float:
-    try:
-        return float(cast("Any", value))
-    except (TypeError, ValueError):
-        return float("nan")
