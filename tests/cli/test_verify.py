@@ -29,6 +29,13 @@ def test_without_a_url_it_checks_a_receiver_of_its_own():
         assert f"✓   {check.number} " in done.out
 
 
+def test_a_receiver_that_only_the_environment_names_gets_nothing(receiver: RunningReceiver):
+    done = verify(receiver)
+    assert done.code == 0, done
+    assert f"{receiver.url}: " not in done.out
+    assert receiver.raw_count() == 0
+
+
 def test_json_tells_each_check_with_its_quote():
     done = verify(None, "--json")
     assert done.code == 0, done
@@ -50,7 +57,7 @@ def test_json_tells_each_check_with_its_quote():
 
 def test_what_is_otherwise_fails_and_is_shown(receiver: RunningReceiver):
     receiver.faults.add("503 x1")
-    done = verify(receiver)
+    done = verify(receiver, "--url", receiver.url)
     assert done.code == 1
     assert "✗   1.1 " in done.out
     assert "without a key: expected (401" in done.out
@@ -63,14 +70,19 @@ def test_another_machine_is_only_checked_on_demand():
     assert "--real" in done.errors
 
 
-def test_the_real_thing_is_not_checked_without_a_key():
+def test_the_real_thing_is_not_checked_without_a_url():
     done = verify(None, "--real")
+    assert (done.code, "it needs --url" in done.errors) == (2, True)
+
+
+def test_nothing_is_checked_without_a_key():
+    done = verify(None, "--url", NOWHERE)
     assert (done.code, "there is no key: set ZELTO_API_KEY" in done.errors) == (1, True)
 
 
 @pytest.mark.parametrize("more", [["--call", "x"], []])
 def test_a_refused_key_is_said_once(receiver: RunningReceiver, more: list[str]):
-    done = verify(receiver, *more, ZELTO_API_KEY="wrong")
+    done = verify(receiver, "--url", receiver.url, *more, ZELTO_API_KEY="wrong")
     assert done.code == 1
     assert done.errors.endswith("refuses the key: check ZELTO_API_KEY\n")
     assert receiver.raw_count() == 0
@@ -78,7 +90,7 @@ def test_a_refused_key_is_said_once(receiver: RunningReceiver, more: list[str]):
 
 @pytest.mark.parametrize("more", [["--call", "x"], []])
 def test_no_answer_is_said_once(more: list[str]):
-    done = verify(None, *more, ZELTO_BASE_URL=NOWHERE, ZELTO_API_KEY="k")
+    done = verify(None, "--url", NOWHERE, *more, ZELTO_API_KEY="k")
     assert done.code == 1
     assert f"{NOWHERE} does not answer (ConnectError" in done.errors
 
@@ -141,7 +153,7 @@ def test_a_call_that_did_not_land_is_told_with_what_may_be_the_reason(receiver: 
 
 
 def test_an_api_that_cannot_be_read_is_said():
-    with ScriptedServer(200) as server:  # which knows POST alone
+    with ScriptedServer(501) as server:
         done = verify(None, "--call", "x", ZELTO_BASE_URL=server.url, ZELTO_API_KEY="k")
     assert done.code == 1
     assert "could not be read: Differs" in done.errors

@@ -14,7 +14,6 @@ from zelto_agents.cli._start import failure
 from zelto_agents.cli._words import plain
 
 if TYPE_CHECKING:
-    from zelto_agents.settings import Settings
     from zelto_agents.verify import Outcome, Target
 
 __all__ = ["register"]
@@ -28,9 +27,10 @@ _MARKS = {
 _PATIENCE = {False: 10.0, True: 60.0}
 
 _EPILOG = """
-Without a URL it starts a receiver of its own and checks that. Its conversations are about calls
-named zelto-verify-..., and stay: nothing is cleaned up. Another machine is only checked with --real
-and a key; what the contract merely assumes then differs (≠) and does not fail.
+Without --url it starts a receiver of its own and checks that, whatever ZELTO_BASE_URL says. What it
+sends to a --url (with ZELTO_API_KEY) are calls named zelto-verify-..., and they stay: nothing is
+cleaned up. Another machine is only checked with --real; what the contract merely assumes then
+differs (≠) and does not fail.
 
 With --call it only reads: did this conversation land, as what?
 
@@ -52,7 +52,8 @@ def register(app: typer.Typer) -> None:
 def verify(
     *,
     url: Annotated[
-        str | None, typer.Option(help="The base URL. [default: ZELTO_BASE_URL, else its own]")
+        str | None,
+        typer.Option(help="The base URL. [default: its own; with --call ZELTO_BASE_URL]"),
     ] = None,
     call: Annotated[
         str | None, typer.Option(metavar="ID", help="Look for the call of this externalId.")
@@ -63,31 +64,30 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Check an ingest API against the contract, or look whether a call landed."""
-    from zelto_agents.settings import Settings
-
-    settings = Settings.load(base_url=url)
     if call is not None:
-        landed = _look(settings, call)
+        landed = _look(url, call)
         typer.echo(json.dumps(landed) if as_json else _told(landed))
         ok = landed["landed"]
     else:
-        with _target(settings, real=real) as target:
+        with _target(url, real=real) as target:
             ok = _check(target, as_json=as_json)
     if not ok:
         raise typer.Exit(1)
 
 
 @contextlib.contextmanager
-def _target(settings: Settings, *, real: bool) -> Iterator[Target]:
-    """What is to be checked: what the settings name, else a receiver of our own."""
+def _target(url: str | None, *, real: bool) -> Iterator[Target]:
+    """What is to be checked: what the user names, else a receiver of our own."""
     from zelto_agents.settings import is_loopback
     from zelto_agents.verify import Target
 
-    if "base_url" not in settings.sources and not settings.problems and not real:
+    if not url:
+        if real:
+            raise typer.BadParameter("it needs --url: which machine?", param_hint="--real")
         with _own() as target:
             yield target
         return
-    base_url, key = _place(settings)
+    base_url, key = _place(url)
     if not is_loopback(base_url) and not real:
         why = f"{base_url} is another machine: conversations would stay there. --real checks it"
         raise typer.BadParameter(why, param_hint="--url")
@@ -116,8 +116,11 @@ def _own() -> Iterator[Target]:
         yield target
 
 
-def _place(settings: Settings) -> tuple[str, str]:
+def _place(url: str | None) -> tuple[str, str]:
     """Base URL and key, or the exit that says what is missing."""
+    from zelto_agents.settings import Settings
+
+    settings = Settings.load(base_url=url)
     for problem in settings.problems:
         if settings.base_url is None or "ZELTO_API_KEY" in problem:
             raise failure("verify", problem.partition("; calls are kept")[0])
@@ -139,13 +142,13 @@ def _greet(target: Target) -> None:
         raise failure("verify", f"{target.base_url} refuses the key: check ZELTO_API_KEY")
 
 
-def _look(settings: Settings, external_id: str) -> dict[str, Any]:
+def _look(url: str | None, external_id: str) -> dict[str, Any]:
     import httpx
 
     from zelto_agents.verify import Target, landing
     from zelto_agents.verify.checks import Differs
 
-    base_url, key = _place(settings)
+    base_url, key = _place(url)
     with Target(base_url, key) as target:
         _greet(target)
         try:
