@@ -378,3 +378,18 @@ def test_a_recording_url_that_cannot_be_sent_does_not_take_the_place_of_one_that
     assert str(document.call.recording_url) == good.url
     assert document.metadata is not None
     assert document.metadata["zelto"]["refused"]["recordingUrl"]["value"] == bad.url
+
+
+def test_of_each_model_the_latest_usage_counts_and_none_is_forgotten():
+    def stt(model: str, seconds: float) -> dict[str, Any]:
+        return {"type": "stt_usage", "provider": "a", "model": model, "audio_duration": seconds}
+
+    llm = {"type": "llm_usage", "provider": "a", "model": "big", "input_tokens": 5}
+    facts = [
+        UsageKnown(at=1.0, seq=1, parts=(stt("x", 1.0), llm)),
+        UsageKnown(at=2.0, seq=2, parts=(stt("y", 2.0),)),
+        UsageKnown(at=3.0, seq=3, parts=(stt("x", 3.0), stt("x", 4.0))),
+    ]
+    metadata = fold([CallStarted(at=0.0, external_id="c"), *facts]).metadata
+    assert metadata is not None
+    assert metadata["zelto"]["usage"] == [stt("x", 3.0), stt("x", 4.0), llm, stt("y", 2.0)]

@@ -219,8 +219,12 @@ class Call:
 
     @guarded
     def usage(self, *parts: Mapping[str, Any]) -> None:
-        """What the models consumed so far, a part for each provider and model."""
-        self.add(UsageKnown(at=time.time(), parts=tuple(_plain(part) for part in parts)))
+        """What the models consumed so far, a part for each provider and model.
+
+        Told again, a part replaces the one before it of the same type, provider and model.
+        """
+        told = [part for each in parts for part in (each if isinstance(each, list) else [each])]
+        self.add(UsageKnown(at=time.time(), parts=tuple(_plain(part) for part in told)))
 
     @guarded
     def end(

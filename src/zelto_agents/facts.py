@@ -223,7 +223,7 @@ class HandoffMade(Fact):
 
 @frozen_by_name
 class UsageKnown(Fact):
-    """What the models consumed so far, a part for each provider and model; the latest counts."""
+    """What the models consumed so far, a part for each provider and model; of each, the latest."""
 
     parts: tuple[Mapping[str, Any], ...]
 

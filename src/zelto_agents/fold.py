@@ -38,6 +38,7 @@ __all__ = ["fold", "merged", "refusal"]
 # A time further from the start of the call than this is a fault, not a time.
 LONGEST_CALL = 7 * 24 * 3600.0
 
+_OF_A_MODEL = ("type", "provider", "model")
 _RANK = {"framework": 0, "environment": 1, "argument": 2}
 _F = TypeVar("_F", bound=Fact)
 _FIELDS: dict[str, TypeAdapter[Any]] = {
@@ -75,7 +76,7 @@ def fold(facts: Iterable[Fact]) -> CallIngest:
         "untranscribed": [_stretch(s, started) for s in untranscribed if not text_only],
         "handoffs": [_handoff(f, started, timed=not text_only) for f in _of(ordered, HandoffMade)],
         "recording": _awaited(ordered),
-        "usage": [dict(part) for fact in _of(ordered, UsageKnown)[-1:] for part in fact.parts],
+        "usage": _usage(ordered),
         "refused": refused,
     }
     body: dict[str, Any] = {
@@ -173,6 +174,18 @@ def _customer(facts: Sequence[Fact]) -> tuple[str | None, str | None]:
     latest = {fact.source: fact for fact in _of(facts, CustomerKnown)}
     known = list(latest.values())
     return _text(_best(known, "number")), _text(_best(known, "name"))
+
+
+def _usage(facts: Sequence[Fact]) -> list[dict[str, Any]]:
+    """Of each kind of service, provider and model, what was told last."""
+    latest: dict[str, list[dict[str, Any]]] = {}
+    for fact in _of(facts, UsageKnown):
+        told: dict[str, list[dict[str, Any]]] = {}
+        for part in fact.parts:
+            key = repr([part.get(name) for name in _OF_A_MODEL])
+            told.setdefault(key, []).append(dict(part))
+        latest |= told
+    return [part for parts in latest.values() for part in parts]
 
 
 def _awaited(facts: Sequence[Fact]) -> dict[str, Any]:

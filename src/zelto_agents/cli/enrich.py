@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zelto_agents.cli._start import load_settings, opened
+
+if TYPE_CHECKING:
+    from zelto_agents.settings import Settings
 
 __all__ = ["register"]
 
@@ -84,6 +87,10 @@ def _send(external_id: str, changes: dict[str, Any], timeout: float, *, as_json:
     with Zelto(settings=settings) as zelto:
         zelto.enrich(external_id, **changes)
         sent = zelto.flush(timeout)
+    if changes.get("recording"):
+        import anyio
+
+        anyio.run(_find, settings, external_id, timeout)
     with opened(settings, "enrich") as engine:
         found = [d for d in engine.deliveries(settings.base_url) if d.external_id == external_id]
         waits = [
@@ -101,6 +108,30 @@ def _send(external_id: str, changes: dict[str, Any], timeout: float, *, as_json:
             typer.echo(f"its recording is looked for: {why}", err=True)
     if state != "sent" or waits:
         raise typer.Exit(1)
+
+
+async def _find(settings: Settings, external_id: str, within: float) -> None:
+    """Look for its recording now, and send it."""
+    import anyio
+
+    from zelto_agents._drain import Drainer
+    from zelto_agents._enrich import Enricher
+    from zelto_agents._open import open_outbox
+    from zelto_agents._trouble import Trouble
+
+    trouble = Trouble()
+    outbox = open_outbox(settings, trouble)
+    drainer = Drainer(outbox, settings, trouble=trouble)
+    enricher = Enricher(outbox, settings, trouble)
+    try:
+        with anyio.move_on_after(within):
+            await enricher.look()
+            await drainer.deliver(external_id)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await drainer.aclose()
+            await enricher.aclose()
+        outbox.close()
 
 
 def _metadata(pairs: list[str]) -> dict[str, Any]:
