@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -75,9 +74,16 @@ def enrich(
     changes = {name: value for name, value in changes.items() if value not in (None, {})}
     if not changes:
         raise typer.BadParameter("nothing to add: give for example --recording-url or --cost")
-    if cost is not None and not (math.isfinite(cost) and cost >= 0):
-        raise typer.BadParameter("--cost is an amount of US dollars, 0 or more")
+    _refuse("recordingUrl", recording_url, "--recording-url: expected a URL with http(s)://")
+    _refuse("cost", cost, "--cost is an amount of US dollars, 0 or more")
     _send(external_id, changes, timeout, as_json=as_json)
+
+
+def _refuse(field: str, value: object, why: str) -> None:
+    from zelto_agents.fold import refusal
+
+    if value is not None and refusal(field, value) is not None:
+        raise typer.BadParameter(why)
 
 
 def _send(external_id: str, changes: dict[str, Any], timeout: float, *, as_json: bool) -> None:
