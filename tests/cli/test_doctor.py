@@ -213,3 +213,56 @@ def test_a_database_that_is_away_is_to_be_mended(receiver: RunningReceiver):
     done = run("doctor", env=env)
     assert (done.code, marks(done)["✗"]) == (1, ["outbox"])
     assert "s3cret" not in done.out
+
+
+def test_a_folder_of_recordings_that_nobody_can_fetch_from_is_to_be_mended(
+    tmp_path: Path, receiver: RunningReceiver
+):
+    env = environment(
+        tmp_path / "o", receiver.url, receiver.key, ZELTO_RECORDINGS=str(tmp_path / "r")
+    )
+    done = run("doctor", env=env)
+    assert (done.code, marks(done)["✗"]) == (1, ["recordings"])
+    assert "a folder needs ZELTO_RECORDINGS_URL" in done.out
+    served = run("doctor", env=env | {"ZELTO_RECORDINGS_URL": "https://example.com/r"})
+    assert (served.code, "recordings" in marks(served)["✓"]) == (0, True)
+
+
+def test_a_bucket_for_recordings_without_its_extra_is_to_be_mended(
+    tmp_path: Path, receiver: RunningReceiver
+):
+    env = environment(tmp_path / "o", receiver.url, receiver.key, ZELTO_RECORDINGS="s3://b/calls")
+    assert "recordings" in marks(run("doctor", env=env))["✓"]
+    (tmp_path / "obstore.py").write_text("raise ImportError")
+    done = run("doctor", env=env | {"PYTHONPATH": str(tmp_path)})
+    assert (done.code, marks(done)["✗"]) == (1, ["recordings"])
+    assert 'pip install "zelto-agents[recording]"' in done.out
+
+
+def test_values_are_shown_as_a_person_writes_them(tmp_path: Path):
+    out = run("doctor", env=environment(tmp_path / "o", ZELTO_SAMPLE="0.1")).out
+    assert "ZELTO_REDACT            not set  (default)" in out
+    assert "ZELTO_SAMPLE            0.1  (environment ZELTO_SAMPLE)" in out
+    assert "ZELTO_ENABLED           1  (default)" in out
+    out = run("doctor", env=environment(tmp_path / "o", ZELTO_REDACT="phone, card,email")).out
+    assert "ZELTO_REDACT            card,email,phone:US  (environment ZELTO_REDACT)" in out
+
+
+def test_a_value_that_cannot_be_used_is_shown_as_that(tmp_path: Path):
+    unusable = {
+        "ZELTO_BASE_URL": "nope",
+        "ZELTO_REDACT": "faxes",
+        "ZELTO_RECORDINGS": "ftp://x",
+        "ZELTO_RETAIN": "1d",
+    }
+    out = run("doctor", env=environment(tmp_path / "o", key="k e y") | unusable).out
+    assert "ZELTO_API_KEY           not usable  (environment ZELTO_API_KEY)" in out
+    assert "ZELTO_BASE_URL          not usable  (environment ZELTO_BASE_URL)" in out
+    assert "ZELTO_REDACT            not usable  (environment ZELTO_REDACT)" in out
+    assert "ZELTO_RECORDINGS        not usable  (environment ZELTO_RECORDINGS)" in out
+    assert "ZELTO_RETAIN            86400  (default, for ZELTO_RETAIN is not usable)" in out
+
+
+def test_a_base_url_that_is_refused_is_shown_as_that(tmp_path: Path):
+    out = run("doctor", env=environment(tmp_path / "o", "http://zelto.internal")).out
+    assert "ZELTO_BASE_URL          not usable  (environment ZELTO_BASE_URL)" in out

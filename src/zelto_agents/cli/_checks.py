@@ -27,6 +27,7 @@ __all__ = [
     "check_api",
     "check_disk",
     "check_outbox",
+    "check_recordings",
     "check_settings",
     "values",
     "versions",
@@ -67,20 +68,26 @@ def values(settings: Settings) -> list[dict[str, str]]:
     if settings.postgres is not None:
         hidden["outbox"] = f"a Postgres database; its spare is {settings.outbox}"
     variables = {variable.setting: variable.name for variable in VARIABLES}
-    return [
-        {
-            "name": variables[name],
-            "value": hidden.get(name) or _written(getattr(settings, name)),
-            "source": source,
-        }
-        for name, _, source in settings.table()
-    ]
+    shown: list[dict[str, str]] = []
+    for setting, _, source in settings.table():
+        name, known = variables[setting], getattr(settings, setting)
+        value = hidden.get(setting) or _written(known)
+        # Of the problems each begins with where the value came from.
+        if any(problem.startswith(f"environment {name} ") for problem in settings.problems):
+            if known is None:
+                value, source = "not usable", f"environment {name}"  # noqa: PLW2901 - what is shown
+            else:
+                source = f"default, for {name} is not usable"  # noqa: PLW2901 - what is shown
+        shown.append({"name": name, "value": value, "source": source})
+    return shown
 
 
 def _written(value: object) -> str:
     """A value as it would be given."""
-    if value is None:
+    if value is None or value == ():
         return "not set"
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
     return f"{value:.15g}" if isinstance(value, int | float) else str(value)
 
 
@@ -104,6 +111,26 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
     if settings.api_key is None:
         hint = "set ZELTO_API_KEY; until then calls are kept, and not sent"
         yield Finding("bad", "key", "there is no key", hint)
+
+
+def check_recordings(settings: Settings) -> Iterator[Finding]:
+    """Whether files could be uploaded where ZELTO_RECORDINGS says, as far as that can be seen."""
+    place = settings.recordings
+    if place is None:
+        return
+    if "://" in place and not place.startswith("file://"):
+        try:
+            import obstore  # noqa: F401 - whether it is there
+        except ImportError:
+            hint = 'pip install "zelto-agents[recording]"; until then recordings are not uploaded'
+            yield Finding("bad", "recordings", f"{place} needs an extra", hint)
+            return
+    elif settings.recordings_url is None:
+        hint = "set it to where the folder is served; until then recordings are not sent"
+        text = f"{place}: a folder needs ZELTO_RECORDINGS_URL"
+        yield Finding("bad", "recordings", text, hint)
+        return
+    yield Finding("ok", "recordings", f"files go to {place}")
 
 
 def check_outbox(settings: Settings) -> Iterator[Finding]:

@@ -46,6 +46,7 @@ def doctor(
     settings = Settings.load()
     checks = chain(
         _checks.check_settings(settings),
+        _checks.check_recordings(settings),
         _checks.check_outbox(settings),
         _checks.check_api(settings),
     )
