@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from outboxes import BASE, KEY, LEASE, NOW, SENT, OpenOutbox, claim, failed, only, put, send, settle
@@ -93,6 +95,36 @@ def test_a_newer_revision_is_confirmed_once_an_unsure_older_one_has_settled(outb
     assert send(outbox, NOW + SETTLING - 1) == []
     assert send(outbox, NOW + SETTLING) == ["2"]
     assert only(outbox).state == "sent"
+
+
+def test_what_is_told_of_what_waits_to_be_confirmed_goes_at_once_and_is_confirmed_then(
+    outbox: Outbox,
+):
+    put(outbox)
+    (one,) = claim(outbox)
+    settle(outbox, one, failed(NOW + 1, unsure=True))
+    put(outbox, text="2", now=NOW + 2)
+    send(outbox, NOW + 2)
+    assert outbox.enrich(BASE, "a", {"cost": 1}, now=NOW + 3) == 3
+    assert outbox.next_due(BASE, gatekeeper=KEY) == NOW + 3
+    (three,) = claim(outbox, NOW + 3)
+    assert (three.revision, json.loads(three.body())["cost"]) == (3, 1)
+    settle(outbox, three, now=NOW + 3)
+    assert (only(outbox).state, only(outbox).due_at) == ("due", NOW + SETTLING)
+    outbox.hurry(BASE, now=NOW + 4)
+    assert send(outbox, NOW + 4) == []
+    assert send(outbox, NOW + SETTLING) == ["2"]
+    assert only(outbox).state == "sent"
+
+
+def test_what_is_told_of_what_waits_for_its_next_try_waits_with_it(outbox: Outbox):
+    put(outbox)
+    (one,) = claim(outbox)
+    settle(outbox, one, failed(NOW + 9, unsure=True))
+    outbox.enrich(BASE, "a", {"cost": 1}, now=NOW + 1)
+    assert only(outbox).due_at == NOW + 9
+    outbox.hurry(BASE, now=NOW + 2)
+    assert send(outbox, NOW + 2) == ["1"]
 
 
 def test_an_unsure_older_revision_that_has_settled_by_then_needs_no_confirmation(outbox: Outbox):

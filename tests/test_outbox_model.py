@@ -120,7 +120,8 @@ class Agreement(RuleBasedStateMachine):
             row.state, row.since, row.updated_at = "awaited", self.now, self.now
         else:
             row.renew(self.now)
-            row.due_at = row.due_at if row.state == "due" else self.now
+            waits = row.state == "due" and row.due_at != row.unsure_until
+            row.due_at = row.due_at if waits else self.now
             row.state = "due"
         assert self.processes[who].enrich(BASE, name, changes, now=self.now) == row.revision
 

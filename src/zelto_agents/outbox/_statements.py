@@ -124,10 +124,11 @@ SELECT d.revision, LENGTH(c.document), c.changes
 FROM delivery d JOIN content c ON c.delivery_id = d.id WHERE d.id = :id
 """
 ENRICH_CONTENT = "UPDATE content SET changes = :changes WHERE delivery_id = :id"
+# What only waited to be confirmed is a new revision now, which has not arrived yet.
 ENRICH = """
 UPDATE delivery SET updated_at = :now, size = :size, failures = 0, revision = revision + :step,
   status = NULL, details = '',
-  due_at = CASE WHEN state = 'due' THEN due_at ELSE :now END,
+  due_at = CASE WHEN state = 'due' AND due_at <> unsure_until THEN due_at ELSE :now END,
   state = CASE WHEN :step = 0 THEN 'awaited' WHEN state = 'held' THEN 'held' ELSE 'due' END,
   created_at = CASE WHEN :step = 0 OR state IN ('sent', 'dead') THEN :now ELSE created_at END
 WHERE id = :id
