@@ -85,8 +85,8 @@ def test_audio_that_was_handed_over_is_heard_on_the_page(
         assert sound_in(audio_of(receiver)) == (RATE, 1, heard)
     first, last = bodies(receiver)[0], bodies(receiver)[-1]
     assert "recordingUrl" not in first["call"]
-    assert first["metadata"]["zelto"]["recording"] == {"state": "awaited", "from": "file"}
-    assert last["metadata"]["zelto"]["recording"] == {"state": "found", "from": "file"}
+    assert first["metadata"]["zelto"]["recording"] == {"state": "awaited", "from": "audio"}
+    assert last["metadata"]["zelto"]["recording"] == {"state": "found", "from": "audio"}
     assert list((settings.outbox / "recordings").iterdir()) == []
 
 
@@ -118,15 +118,57 @@ def test_a_process_that_is_killed_leaves_its_recording_to_a_drain(
     folder.mkdir()
     with opened(settings.outbox) as engine:
         waiting = engine.pending()
-    assert [(one.kind, one.state) for one in waiting] == (
-        [] if when == "live" else [("file", "waiting")]
-    )
+    assert [(one.kind, one.state) for one in waiting] == [("audio", "waiting")]
     done = run("drain", env=env)
     assert done.code == 0, done.errors
     expected = b"".join(bytes([part, 0]) * 2000 for part in range(4))
     assert sound_in(audio_of(receiver)) == (8000, 1, expected)
     ended = {"live": "agent-process-died", "end": "customer-ended-call"}[when]
     assert bodies(receiver)[-1]["call"]["endedReason"] == ended
+
+
+def test_calls_that_use_one_file_after_another_have_their_own(
+    settings: Settings, receiver: RunningReceiver, shelf: Shelf, tmp_path: Path, monkeypatch: Any
+):
+    monkeypatch.chdir(tmp_path)
+    shelf.folder.rmdir()
+    shelf.folder.write_text("in the way")  # both wait
+    with Zelto(settings=settings) as zelto:
+        for name, said in (("conv-1", b"Ada"), ("conv-2", b"Bob")):
+            Path("rec.ogg").write_bytes(b"OggS" + said * 1000)
+            with zelto.call(name, agent_id="support") as call:
+                call.turn("user", "Hi")
+                call.recording(file="rec.ogg")
+            assert zelto.flush()
+    shelf.folder.unlink()
+    assert run("drain", env=environment_of(settings, shelf)).code == 0
+    assert audio_of(receiver, "conv-1") == b"OggS" + b"Ada" * 1000
+    assert audio_of(receiver, "conv-2") == b"OggS" + b"Bob" * 1000
+
+
+def test_audio_after_the_end_is_no_part_of_the_call(settings: Settings, receiver: RunningReceiver):
+    with Zelto(settings=settings) as zelto:
+        with zelto.call("conv-1", agent_id="support") as call:
+            call.turn("user", "Hi")
+            call.audio(tone(0.2), rate=RATE)
+        assert sound_in(audio_of(receiver))[2] == tone(0.2)
+        call.audio(tone(0.1), rate=RATE)
+        zelto.flush()
+    assert list((settings.outbox / "recordings").iterdir()) == []
+
+
+def test_a_second_recording_that_is_told_after_the_end_is_looked_for_too(
+    settings: Settings, receiver: RunningReceiver, tmp_path: Path
+):
+    file = tmp_path / "late.ogg"
+    file.write_bytes(b"OggS" + bytes(5000))
+    with Zelto(settings=settings) as zelto:
+        with zelto.call("conv-1", agent_id="support") as call:
+            call.turn("user", "Hi")
+            call.recording(file=tmp_path / "never.ogg")
+        assert zelto.flush()
+        call.recording(file=file)
+        assert audio_of(receiver) == file.read_bytes()
 
 
 def test_a_call_without_words_is_sent_and_its_recording_revives_it(
@@ -171,7 +213,7 @@ def test_what_cannot_be_found_any_more_is_said_in_the_document(
         )
     recording = told["metadata"]["zelto"]["recording"]
     assert recording == {"state": "failed", "from": "file", "why": recording["why"]}
-    assert "a.ogg" in recording["why"]
+    assert recording["why"] == "its file is gone, and was not uploaded"
 
 
 def test_a_recording_can_be_added_from_any_process_later(
@@ -231,10 +273,12 @@ def test_only_what_the_filter_wants_is_sent(settings: Settings, receiver: Runnin
         call = zelto.call("conv-1", agent_id="support")  # without the filter, once it was asked
         call.turn("user", "Hi again")
         call.end()
-        zelto.enrich("conv-1", cost=1.0)
+        zelto.enrich("conv-1", cost=1.0, recording={"daily": "rec-1"})
         assert zelto.flush()
+    assert list((settings.outbox / "recordings").iterdir()) == []
     assert {d["externalId"] for d in receiver.deliveries()} == {"conv-2"}
     with opened(settings.outbox) as engine:
+        assert {one.external_id for one in engine.pending()} <= {"conv-2"}
         assert {d.external_id: d.state for d in engine.deliveries()} == {
             "conv-1": "skipped",
             "conv-2": "sent",

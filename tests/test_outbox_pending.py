@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from outboxes import BASE, NOW, OpenOutbox, claim, put, send, states
-from zelto_agents.outbox import Outbox, Pending
+from zelto_agents.outbox import Outbox, Outcome, Pending
 
 LEASE = 3600.0
 FILE = Pending(BASE, "a", "file:/tmp/a.ogg", "file", "/tmp/a.ogg")
@@ -23,13 +23,13 @@ def test_what_is_awaited_is_claimed_by_one_and_again_only_after_its_wait(
     open_outbox: OpenOutbox,
 ) -> None:
     one, other = open_outbox(), open_outbox()
-    one.expect(FILE, now=NOW)
-    one.expect(replace(FILE, reference="elsewhere"), now=NOW + 1)
+    assert one.expect(FILE, now=NOW)
     (found,) = claimed(other)
     assert replace(found, id=0) == replace(
         FILE, due_at=NOW, lease_until=NOW + LEASE, created_at=NOW, updated_at=NOW
     )
     assert claimed(one) == []
+    assert not one.expect(FILE, now=NOW + 1), "somebody looks for it already"
     assert other.settle_pending(replace(found, due_at=NOW + 60, details="not yet"), now=NOW + 5)
     assert claimed(one, NOW + 59) == []
     (again,) = claimed(one, NOW + 60)
@@ -107,3 +107,55 @@ def test_what_was_put_before_it_was_not_wanted_is_sent(outbox: Outbox) -> None:
     outbox.skip(BASE, "a", "j", now=NOW)
     (one,) = claim(outbox)
     assert json.loads(one.body())["text"] == "1"
+
+
+def test_what_a_live_call_awaits_is_looked_for_at_its_end_with_what_is_known_then(
+    open_outbox: OpenOutbox,
+) -> None:
+    one, other = open_outbox(), open_outbox()
+    assert one.expect(FILE, now=NOW, live=True)
+    assert claimed(other, NOW + DAY) == []
+    assert not other.expect(FILE, now=NOW), "it is the other's, who lives"
+    assert one.expect(replace(FILE, reference="/tmp/b.ogg"), now=NOW + 9)
+    assert [found.reference for found in claimed(other, NOW + 9)] == ["/tmp/b.ogg"]
+
+
+def test_what_a_process_awaited_that_is_gone_is_anybodys(open_outbox: OpenOutbox) -> None:
+    one, other = open_outbox(), open_outbox()
+    one.expect(FILE, now=NOW, live=True)
+    one.beat(now=NOW)
+    other.orphans(now=NOW + 31)
+    assert len(claimed(other, NOW + 31)) == 1
+
+
+def test_what_is_awaited_goes_with_its_call_to_another_base_url(outbox: Outbox) -> None:
+    put(outbox, base_url="https://wrong.example")
+    outbox.expect(replace(FILE, base_url="https://wrong.example"), now=NOW)
+    outbox.expect(replace(FILE, base_url=""), now=NOW)
+    (one,) = claim(outbox, base_url="https://wrong.example")
+    outbox.settle([(one, Outcome("due", away="base_url"))], now=NOW)
+    outbox.readdress(BASE, now=NOW)
+    assert [found.base_url for found in outbox.pending()] == [BASE]
+
+
+def test_a_call_that_is_skipped_awaits_nothing(outbox: Outbox) -> None:
+    outbox.skip(BASE, "a", "j", now=NOW)
+    assert not outbox.expect(FILE, now=NOW)
+    assert outbox.pending() == []
+
+
+def test_a_new_call_has_the_room_of_a_sent_one_that_awaits_something(
+    open_outbox: OpenOutbox,
+) -> None:
+    outbox = open_outbox(max_bytes=200_000)
+    for number in range(30):
+        outbox.expect(replace(FILE, external_id=f"b{number}"), now=NOW)
+        put(outbox, f"b{number}", "x" * 20_000)
+        send(outbox)
+
+
+def test_what_is_forgotten_with_its_call_is_looked_for_no_more(outbox: Outbox) -> None:
+    put(outbox)
+    outbox.expect(FILE, now=NOW)
+    assert outbox.drop_seen(outbox.deliveries(), now=NOW) == 1
+    assert claimed(outbox) == []

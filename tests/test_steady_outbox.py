@@ -212,3 +212,13 @@ def test_what_is_awaited_can_be_settled_wherever_it_is(tmp_path: Path):
         (claimed,) = one.claim_pending("https://x", now=5.0, lease=9.0)
         assert one.settle_pending(replace(claimed, state="failed"), now=6.0)
         assert [(p.state, p.due_at) for p in one.pending()] == [("failed", 5.0)]
+
+
+def test_what_is_awaited_moves_home_with_its_document(disk: Disk):
+    disk.fail()
+    disk.outbox.expect(Pending(BASE, "a", "daily:1", "daily", "1"), now=NOW)
+    disk.mend()
+    disk.outbox.maintain(now=NOW, retain=0, max_age=1e9)
+    disk.outbox.close()
+    with contextlib.closing(SqliteOutbox(disk.folder)) as home:
+        assert [(one.name, one.state) for one in home.pending()] == [("daily:1", "waiting")]

@@ -7,12 +7,13 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from zelto_agents._enrich import awaited_of
+from zelto_agents._enrich import awaited_of, recordings_of
 from zelto_agents._trouble import Trouble
 from zelto_agents.contract import CallIngest
 from zelto_agents.facts import AgentKnown, CallEnded, CallStarted, Fact, MetadataKnown, decoded
 from zelto_agents.fold import fold
-from zelto_agents.outbox import Orphan, Outbox, Put
+from zelto_agents.outbox import Orphan, Outbox, Pending, Put
+from zelto_agents.outbox.steady import LOCAL
 from zelto_agents.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def adopt(outbox: Outbox, settings: Settings, now: float) -> int:
         for orphan in orphans:
             seen.add(orphan.journal)
             put = _put(orphan, settings)
-            for awaited in awaited_of(_facts(orphan), orphan.base_url, orphan.external_id):
+            for awaited in _awaited(orphan, settings):
                 outbox.expect(awaited, now=now)
             if outbox.adopt(put, seen_at=orphan.seen_at, now=now):
                 adopted += 1
@@ -51,6 +52,16 @@ def _prospect(put: Put, settings: Settings) -> str:
     if put.held:
         return "is held until an agent is named"
     return "is sent" if settings.api_key else "is kept until there is a usable key"
+
+
+def _awaited(orphan: Orphan, settings: Settings) -> list[Pending]:
+    """Its recordings; but not the files of another host, which that host's processes know of."""
+    end = CallEnded(at=orphan.seen_at)
+    found = awaited_of([*_facts(orphan), end], orphan.base_url, orphan.external_id)
+    if settings.postgres is None:
+        return found
+    folder = recordings_of(settings)
+    return [p for p in found if p.kind not in LOCAL or (folder / p.reference).exists()]
 
 
 def _facts(orphan: Orphan) -> list[Fact]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,10 +16,12 @@ __all__ = ["Sounds", "mend"]
 _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 _BYTES = 2  # of a sample
 _OPEN = 0xFFFFFFFF  # a length that nobody has written yet
+OPEN_AT_ONCE = 64
+OVER_NOTED = 1000
 
 
 class Sounds:
-    """The files that are being written, one for each call.
+    """The files that are being written, one for each call; belongs to one thread at a time.
 
     Args:
         folder: where; made 0700, the files in it 0600.
@@ -27,47 +30,60 @@ class Sounds:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._open: dict[str, BinaryIO] = {}
+        self._over: dict[str, None] = {}
 
-    def write(self, sound: Sound) -> None:
-        """Append; the first stretch begins the file.
+    def write(self, sounds: Sequence[Sound]) -> None:
+        """Append each to its file; the first begins it, and what comes after its end is ignored.
 
         Raises:
-            OSError: it cannot be written; what was is kept.
+            OSError: something cannot be written; what was is kept.
         """
-        file = self._open.get(sound.name)
-        if file is None:
-            for one in (self._folder.parent, self._folder):
-                one.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path = self._folder / sound.name
-            file = self._open[sound.name] = _private(path, os.O_APPEND)
-            if not os.fstat(file.fileno()).st_size:
-                file.write(_header(sound.rate, sound.channels, _OPEN))
-        file.write(sound.samples)
+        for sound in sounds:
+            if sound.name not in self._over:
+                file = self._open.pop(sound.name, None) or self._opened(sound)
+                self._open[sound.name] = file  # the last to be closed
+                file.write(sound.samples)
+                file.flush()
+
+    def _opened(self, sound: Sound) -> BinaryIO:
+        if len(self._open) >= OPEN_AT_ONCE:
+            self._open.pop(next(iter(self._open))).close()
+        for one in (self._folder.parent, self._folder):
+            one.mkdir(parents=True, exist_ok=True, mode=0o700)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        number = os.open(self._folder / sound.name, flags, 0o600)
+        file = os.fdopen(number, "ab")
+        if not os.fstat(number).st_size:
+            file.write(_header(sound.rate, sound.channels, _OPEN))
+        return file
 
     def end(self, name: str) -> None:
-        """No more will come for this file."""
+        """No more will come for this file.
+
+        Raises:
+            OSError: the rest of it cannot be written.
+        """
+        self._over[name] = None
+        if len(self._over) > OVER_NOTED:
+            del self._over[next(iter(self._over))]
         file = self._open.pop(name, None)
         if file is not None:
             file.close()
-            mend(self._folder / name)
+        path = self._folder / name
+        if path.exists():
+            mend(path)
 
     def drop(self, name: str) -> None:
-        """The call is not wanted, and neither is what was written of it; others' files stay."""
-        file = self._open.pop(name, None)
-        if file is not None:
-            file.close()
-            (self._folder / name).unlink(missing_ok=True)
+        """The call is not wanted, and neither is what was written of it."""
+        with contextlib.suppress(OSError):
+            self.end(name)
+        (self._folder / name).unlink(missing_ok=True)
 
     def close(self) -> None:
         """End all."""
         for name in list(self._open):
             with contextlib.suppress(OSError):
                 self.end(name)
-
-
-def _private(path: Path, how: int) -> BinaryIO:
-    number = os.open(path, os.O_WRONLY | os.O_CREAT | how, 0o600)
-    return os.fdopen(number, "ab", buffering=0)
 
 
 def mend(path: Path) -> None:

@@ -23,7 +23,7 @@ from typing import Any, ClassVar, Literal
 import anyio
 import anyio.to_thread
 
-from zelto_agents._items import Flush, Item, Leaving
+from zelto_agents._items import Flush, Item, Leaving, Sound
 from zelto_agents._open import open_outbox
 from zelto_agents._trouble import Trouble
 from zelto_agents._work import Work
@@ -37,6 +37,8 @@ Haste = Literal["now", "soon", "later"]
 logger = logging.getLogger("zelto_agents")
 
 QUEUED = 100_000
+# Bytes of audio: some ten minutes of twenty calls, or an hour that is handed over at once.
+SOUND_QUEUED = 512 * 1024 * 1024
 STOP_WAIT = 0.2
 RESTART_AFTER = 5.0
 # What follows the first of several facts within so long is taken in together with it.
@@ -73,6 +75,7 @@ class Delivery:
         self._round: asyncio.Future[None]
         self._tick: asyncio.TimerHandle | None = None
         self._items: deque[Item] = deque()
+        self._sound = 0  # bytes that are not on disk yet
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -115,6 +118,20 @@ class Delivery:
         elif haste == "soon" and not self._signalled:
             self._signalled = True
             self._signal(self._wake)
+
+    def hand_over_sound(self, sound: Sound) -> None:
+        """Queue audio, as far as there is room for it: calls come before their recordings."""
+        size = len(sound.samples)
+        if self._sound + size > SOUND_QUEUED or len(self._items) >= QUEUED // 2:
+            self._trouble.say(
+                logging.ERROR,
+                "sound",
+                "the disk is too slow for a call's audio: some of it is left out of the recording",
+            )
+            return
+        with self._lock:
+            self._sound += size
+        self.hand_over(sound, haste="soon")
 
     def flush(self) -> Future[bool]:
         """Done when all that was handed over is durable and was tried once.
@@ -208,6 +225,7 @@ class Delivery:
         # asyncio's own executor is joined at the end of the process, however slow the resolver is.
         loop.getaddrinfo = _getaddrinfo  # type: ignore[method-assign]
         work = Work(self._settings, self._outbox, self.hosts, self._trouble, self._hurry)
+        work.recordings.on_written = self._on_written
         try:
             async with anyio.create_task_group() as group:
                 work.run_in(group)
@@ -233,6 +251,10 @@ class Delivery:
             house.cancel()
             if self._tick is not None:
                 self._tick.cancel()
+
+    def _on_written(self, size: int) -> None:
+        with self._lock:
+            self._sound = max(0, self._sound - size)
 
     def _wake(self) -> None:
         # No task wakes for this: that alone costs as much as what it would do.

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import anyio.to_thread
@@ -20,11 +20,12 @@ from zelto_agents._items import EgressOver
 from zelto_agents._trouble import Trouble
 from zelto_agents.facts import CallEnded, Fact, RecordingAwaited, RecordingSource
 from zelto_agents.outbox import Outbox, Pending
+from zelto_agents.outbox.steady import LOCAL
 from zelto_agents.policy import backoff
 from zelto_agents.settings import Settings
 
 if TYPE_CHECKING:
-    from zelto_agents.recording import Found, Hopeless, NotYet, Resolver
+    from zelto_agents.recording import Found, Hopeless, Kind, NotYet, Resolver
 
 __all__ = ["Enricher", "awaited_of", "pending_of", "recordings_of"]
 
@@ -33,6 +34,9 @@ logger = logging.getLogger("zelto_agents")
 AT_ONCE = 4
 # Freed at once when the process that has it is gone; uploads take minutes.
 LEASE = 3600.0
+TIDY_EVERY = 600.0
+# A file is there a moment before the outbox knows of it.
+UNNAMED_KEPT = 3600.0
 # As long as the stores allow.
 LONGEST_URL = 7 * 86_400.0
 
@@ -51,22 +55,20 @@ def pending_of(base_url: str, external_id: str, awaited: tuple[RecordingSource, 
 def awaited_of(facts: Sequence[Fact], base_url: str, external_id: str) -> list[Pending]:
     """All that is awaited by a call's facts."""
     ends = [fact.at for fact in facts if isinstance(fact, CallEnded)]
-    found = [f for f in facts if isinstance(f, RecordingAwaited)]
-    return [
-        replace(
-            pending_of(base_url, external_id, (f.where, f.reference)),
-            reference=_until(f.reference, min(ends, default=None))
-            if f.where == "livekit-egress"
-            else f.reference,
-        )
-        for f in found
-    ]
+    awaited = [(f.where, f.reference) for f in facts if isinstance(f, RecordingAwaited)]
+    found = [pending_of(base_url, external_id, one) for one in awaited]
+    return [_until(one, min(ends)) if ends else one for one in found]
 
 
-def _until(reference: str, end: float | None) -> str:
+def _until(one: Pending, end: float) -> Pending:
     """A room's name is used again: what began after the call's end is another's."""
-    wanted = json.loads(reference)
-    return reference if end is None else json.dumps({**wanted, "until": end})
+    if one.kind != "livekit-egress":
+        return one
+    return replace(one, reference=json.dumps({**json.loads(one.reference), "until": end}))
+
+
+def _kind(one: Pending) -> Kind:
+    return cast("Kind", one.kind)
 
 
 def _awaits(one: Pending, over: EgressOver) -> bool:
@@ -100,15 +102,29 @@ class Enricher:
         self._on_enriched = on_enriched
         self._folder = recordings_of(settings)
         self._resolver: Resolver | None = None
+        self._looking = self._again = False
+        self._tidied_at = float("-inf")
 
     async def look(self) -> int:
-        """Look for everything that is due now; how much that was."""
-        looked = 0
-        while claims := self._claim():
-            looked += len(claims)
-            async with anyio.create_task_group() as group:
-                for one in claims:
-                    group.start_soon(self._look_for, one)
+        """Look for everything that is due now, a few at once; how much that was.
+
+        While one runs, another has nothing to do: it goes on until nothing is due.
+        """
+        looked, self._again = 0, True
+        if self._looking:
+            return looked
+        self._looking = True
+        try:
+            while self._again:
+                self._again = False
+                while claims := self._claim():
+                    looked += len(claims)
+                    async with anyio.create_task_group() as group:
+                        for one in claims:
+                            group.start_soon(self._look_for, one)
+        finally:
+            self._looking = False
+        self.tidy()
         return looked
 
     def hurry(self, over: EgressOver | None = None) -> int:
@@ -145,31 +161,36 @@ class Enricher:
                     folder=self._folder,
                     url_life=LONGEST_URL,
                 )
-            reference = one.reference
-            if one.kind == "file":
-                reference = str(await anyio.to_thread.run_sync(self.keep, reference))
-            kind: Any = one.kind
-            answer = await self._resolver.resolve(kind, reference, one.external_id)
-            if one.kind == "file" and isinstance(answer, Hopeless):  # in its owner's words
-                return Hopeless(answer.why.replace(Path(reference).name, Path(one.reference).name))
+            if one.kind not in LOCAL:
+                return await self._resolver.resolve(_kind(one), one.reference, one.external_id)
+            path = await anyio.to_thread.run_sync(self.keep, one)
+            answer = await self._resolver.resolve("file", str(path), one.external_id)
+            if isinstance(answer, Hopeless):  # its name may hold what nobody is to read
+                return Hopeless(answer.why.replace(path.name, "its file"))
             return answer
         except Exception as fault:  # noqa: BLE001 - our own faults stay ours
             return NotYet(f"looking for it failed ({type(fault).__name__})")
 
-    def keep(self, reference: str) -> Path:
-        """Have a file where nobody else deletes it, which may take a copy; where that is."""
+    def keep(self, one: Pending) -> Path:
+        """Have a file where nobody else deletes or changes it; where that is."""
         from zelto_agents.recording import keep_file
 
-        path = self._folder / reference  # an absolute one stays as it is
-        if path.parent == self._folder:
+        kept = self._folder / self._kept_name(one)
+        if one.kind == "audio":
             with contextlib.suppress(OSError):
-                mend(path)
-            return path
-        kept = self._folder / f"{hashlib.sha256(reference.encode()).hexdigest()[:32]}{path.suffix}"
+                mend(kept)
+            return kept
         try:
-            return kept if kept.exists() else keep_file(path, kept)
+            return kept if kept.exists() else keep_file(Path(one.reference), kept)
         except FileNotFoundError:
             return kept  # uploaded before, perhaps, under this name
+
+    def _kept_name(self, one: Pending) -> str:
+        """Two calls may use one file after another, and each has its own."""
+        if one.kind == "audio":
+            return one.reference
+        mark = hashlib.sha256(f"{one.external_id}\0{one.reference}".encode()).hexdigest()
+        return f"{mark[:32]}{Path(one.reference).suffix}"
 
     def _outcome(self, one: Pending, answer: Found | NotYet | Hopeless) -> Pending:
         from zelto_agents.recording import Found, NotYet
@@ -218,11 +239,15 @@ class Enricher:
             self._on_enriched(one.external_id, revision)
 
     def tidy(self) -> None:
-        """Delete files that are older than anything may wait."""
-        before = time.time() - self._settings.max_age
+        """Delete files that nothing awaits any more, now and then."""
+        now = time.time()
+        if now - self._tidied_at < TIDY_EVERY:
+            return
+        self._tidied_at = now
+        awaited = {self._kept_name(p) for p in self._outbox.pending() if p.state == "waiting"}
         with contextlib.suppress(OSError):
             for path in self._folder.iterdir():
-                if path.stat().st_mtime < before:
+                if path.name not in awaited and path.stat().st_ctime < now - UNNAMED_KEPT:
                     path.unlink(missing_ok=True)
 
     async def aclose(self) -> None:

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
+import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
@@ -43,57 +44,85 @@ class Recordings:
         on_kept: Callable[[], None],
     ) -> None:
         self.group: TaskGroup
+        self.on_written: Callable[[int], None] = lambda _: None
+        """Is told how many bytes of audio are on disk, or were given up."""
         self._outbox = outbox
         self._trouble = trouble
         self._on_kept = on_kept
         self._enricher = Enricher(outbox, settings, trouble, on_enriched)
         self._sounds = Sounds(recordings_of(settings))
         self._keeping = 0
+        self._unwritten: list[Sound] = []
+        self._writing = False
+        self._written: anyio.Event
 
     @property
     def keeping(self) -> bool:
-        """Whether a file is being brought to safety, which the end of the process waits for."""
-        return self._keeping > 0
+        """Whether something is being brought to safety, which the end of the process waits for."""
+        return self._keeping > 0 or self._writing
 
     def _guarded(self, what: str) -> contextlib.AbstractContextManager[None]:
         return guarded(self._trouble, what)
 
     def write(self, sound: Sound) -> None:
-        """Append to a call's audio.
+        """Append to a call's audio, beside everything else: the disk may be slow."""
+        self._unwritten.append(sound)
+        if not self._writing:
+            self._writing, self._written = True, anyio.Event()
+            self.group.start_soon(self._write)
 
-        Raises:
-            OSError: it cannot be written.
-        """
-        self._sounds.write(sound)
+    async def _write(self) -> None:
+        try:
+            while self._unwritten:
+                batch, self._unwritten = self._unwritten, []
+                with self._guarded("writing audio"):
+                    await anyio.to_thread.run_sync(self._sounds.write, batch)
+                self.on_written(sum(len(sound.samples) for sound in batch))
+        finally:
+            self._writing = False
+            self._written.set()
+            self._on_kept()
 
-    def drop(self, awaited: Sequence[Pending]) -> None:
-        """The call is not wanted, and neither is its audio."""
+    def await_live(self, awaited: Sequence[Pending]) -> None:
+        """A live call will have a recording: others look for it, should this process die."""
         for one in awaited:
-            with self._guarded("dropping a recording"):
-                self._sounds.drop(one.reference)
+            self._outbox.expect(one, now=time.time(), live=True)
 
     def expect(self, awaited: Sequence[Pending]) -> None:
         """Remember what a call awaits, and look for it at once, in the background."""
-        for one in awaited:
-            if one.kind == "file":
-                with self._guarded("ending a recording"):
-                    self._sounds.end(one.reference)
-            self._outbox.expect(one, now=time.time())
-        if awaited:
+        new = [one for one in awaited if self._outbox.expect(one, now=time.time())]
+        if new:
             self._keeping += 1
-            self.group.start_soon(self._find, awaited)
+            self.group.start_soon(self._find, new)
 
     async def _find(self, awaited: Sequence[Pending]) -> None:
         """Keep the files before their makers delete them, then upload them."""
         try:
             with self._guarded("keeping a recording"):
+                await self._end_sounds([one for one in awaited if one.kind == "audio"])
                 for one in awaited:
                     if one.kind == "file":
-                        await anyio.to_thread.run_sync(self._enricher.keep, one.reference)
+                        await anyio.to_thread.run_sync(self._enricher.keep, one)
         finally:
             self._keeping -= 1
             self._on_kept()
         await self.look()
+
+    async def _end_sounds(self, awaited: Sequence[Pending]) -> None:
+        for one in awaited:
+            while self._writing:
+                await self._written.wait()
+            await anyio.to_thread.run_sync(self._sounds.end, one.reference)
+
+    def drop(self, awaited: Sequence[Pending]) -> None:
+        """The call is not wanted, and neither is its audio."""
+        self.group.start_soon(self._drop, [one for one in awaited if one.kind == "audio"])
+
+    async def _drop(self, awaited: Sequence[Pending]) -> None:
+        with self._guarded("dropping a recording"):
+            await self._end_sounds(awaited)
+            for one in awaited:
+                await anyio.to_thread.run_sync(self._sounds.drop, one.reference)
 
     def egress_over(self, over: EgressOver) -> None:
         """LiveKit says that an egress has ended."""
@@ -112,5 +141,7 @@ class Recordings:
 
     async def aclose(self) -> None:
         """End the files and close the connections."""
+        with self._guarded("writing audio"):
+            self._sounds.write(self._unwritten)
         self._sounds.close()
         await self._enricher.aclose()

@@ -246,7 +246,6 @@ class Watch:
         while not self._ending.is_set():
             with self._guarded("looking for recordings"):
                 await self._enricher.look()
-                self._enricher.tidy()
             with anyio.move_on_after(LOOK_EVERY):
                 await self._told_to_end.wait()
 

@@ -33,7 +33,7 @@ from zelto_agents._redact import Redaction
 from zelto_agents._sampling import sampled
 from zelto_agents._trouble import Trouble
 from zelto_agents.contract import CANONICAL_PROVIDERS, CallIngest
-from zelto_agents.facts import CallEnded, CallStarted, Fact
+from zelto_agents.facts import CallEnded, CallStarted, Fact, RecordingAwaited
 from zelto_agents.outbox import Claim, Put
 from zelto_agents.outbox.steady import AHEAD, SteadyOutbox
 from zelto_agents.policy import Verdict
@@ -146,6 +146,8 @@ class Work:
             self._trouble.problem("facts", "a call has too many facts; some are dropped")
             return
         call.facts.append(self._redaction.fact(fact, call.redact))
+        if isinstance(fact, RecordingAwaited) and not call.ended:
+            self.recordings.await_live(awaited_of([fact], self._base_url, call.external_id))
         if isinstance(fact, CallEnded):
             call.ended = True
         elif edge:
@@ -185,7 +187,11 @@ class Work:
             self._journal(call)
         document = with_cost(document_of(call.facts, call.dropped), self._settings, call.prices)
         wire = document.wire()
-        if call.written == hash(wire) or self._is_skipped(call, document):
+        if self._is_skipped(call, document):
+            return
+        external_id = document.call.external_id
+        self.recordings.expect(awaited_of(call.facts, self._base_url, external_id))
+        if call.written == hash(wire):
             return
         settled = any(fact.settled for fact in call.facts if isinstance(fact, CallEnded))
         held = not document.has_agent and not self._settings.agent_id
@@ -194,11 +200,9 @@ class Work:
                 "agent",
                 "call %s names no agent and is held: pass agent_id, or set ZELTO_AGENT_ID; "
                 "it is sent once one is known",
-                document.call.external_id,
+                external_id,
             )
-        external_id = document.call.external_id
         put = Put(self._base_url, external_id, wire, call.provider, held=held, journal=call.journal)
-        self.recordings.expect(awaited_of(call.facts, self._base_url, external_id))
         revision = self._put(put, 0.0 if settled else SETTLING)
         # Whoever took this process for dead while it slept has put a document of this very call.
         if call.written is None and revision % AHEAD > 1 and not self._has_slept():
@@ -343,7 +347,7 @@ class Work:
             with self._guarded("sweeping"):
                 await self._drainer.warm_up()
                 if self._leads:
-                    await self.recordings.look()
+                    self.group.start_soon(self.recordings.look)
                     await self._drainer.sweep()
                     if self._drainer.can_send:
                         self._sweep_in(max(self._house.due_in(SWEEP_EVERY), BREATH))

@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast, get_args
 
@@ -208,8 +209,8 @@ class Call:
         if self._keep_sound is None or not samples:
             return
         if not self._sound_name:
-            self._sound_name = f"{uuid.uuid4().hex}.wav"
-            self.recording(file=self._sound_name)
+            self._sound_name = name = f"{uuid.uuid4().hex}.wav"
+            self.add(RecordingAwaited(at=time.time(), where="audio", reference=name))
         self._keep_sound(Sound(self._sound_name, bytes(samples), rate, channels))
 
     @guarded
@@ -223,8 +224,7 @@ class Call:
 
         Told again, a part replaces the one before it of the same type, provider and model.
         """
-        told = [part for each in parts for part in (each if isinstance(each, list) else [each])]
-        self.add(UsageKnown(at=time.time(), parts=tuple(_plain(part) for part in told)))
+        self.add(UsageKnown(at=time.time(), parts=tuple(_plain(part) for part in parts)))
 
     @guarded
     def end(
@@ -267,7 +267,7 @@ def awaited_recordings(
 ) -> list[tuple[RecordingSource, str]]:
     """What was given, as ``RecordingAwaited`` has it."""
     given: list[tuple[RecordingSource, str | None]] = [
-        ("file", None if file is None else os.fspath(file)),
+        ("file", None if file is None else str(Path(file).absolute())),
         ("livekit-egress", None if egress is None else json.dumps({"egress": egress})),
         ("twilio", twilio),
         ("daily", daily),

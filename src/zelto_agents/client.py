@@ -147,7 +147,7 @@ class Zelto:
 
     def _take_sound(self, sound: Sound) -> None:
         if self.settings.enabled:
-            self._delivery.hand_over(sound, haste="soon")
+            self._delivery.hand_over_sound(sound)
 
     @guarded
     def enrich(

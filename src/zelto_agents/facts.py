@@ -49,7 +49,7 @@ FAILED = "[redaction failed]"
 
 Source = Literal["framework", "environment", "argument"]
 Channel = Literal["voice", "text"]
-RecordingSource = Literal["file", "livekit-egress", "twilio", "daily"]
+RecordingSource = Literal["audio", "file", "livekit-egress", "twilio", "daily"]
 
 
 @frozen_by_name
@@ -122,8 +122,9 @@ class RecordingKnown(Fact):
 class RecordingAwaited(Fact):
     """The call's audio will have a URL later; ``where`` and ``reference`` say how to ask.
 
-    ``file``: a path, or a name in the outbox's own folder of recordings. ``livekit-egress``: JSON
-    with ``room``, ``egress`` and ``after``. ``twilio``, ``daily``: the recording's id there.
+    ``audio``: a name in the outbox's folder of recordings. ``file``: an absolute path.
+    ``livekit-egress``: JSON with ``egress``, or with ``room``, its ``sid`` and ``after``.
+    ``twilio``, ``daily``: the recording's id there.
     """
 
     where: RecordingSource

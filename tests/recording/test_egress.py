@@ -334,3 +334,17 @@ def test_a_signature_is_in_no_sentence(look: Look, listed: Any, folder: Path, we
     answer = look("livekit-egress", room())
     assert not isinstance(answer, Found)
     assert "deadbeef" not in answer.why
+
+
+def test_of_a_room_whose_name_is_used_again_the_sid_decides(look: Look, listed: Any):
+    before = egress("COMPLETE", 1, room_id="RM_1", **wrote("https://x.example/before.ogg"))
+    mine = egress("COMPLETE", 2, room_id="RM_2", **wrote())
+    after = egress("COMPLETE", 3, room_id="RM_3", **wrote("https://x.example/after.ogg"))
+    listed(before, mine, after)
+    assert look.found("livekit-egress", room(sid="RM_2", after=START)).url == FILE
+
+
+def test_of_two_in_one_room_the_one_that_began_with_the_call_is_its(look: Look, listed: Any):
+    before = egress("COMPLETE", 0, **wrote("https://x.example/before.ogg"))
+    listed(before, egress("COMPLETE", 1, **wrote()))
+    assert look.found("livekit-egress", room(after=START + 49)).url == FILE

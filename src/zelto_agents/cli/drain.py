@@ -146,7 +146,6 @@ async def _drain(settings: Settings, step: Callable[[], None]) -> tuple[Tally, i
         enricher.hurry()
         if await enricher.look():
             await drainer.sweep(step)
-        enricher.tidy()
         outbox.maintain(now=time.time(), retain=settings.retain, max_age=settings.max_age)
     finally:
         await drainer.aclose()

@@ -255,8 +255,17 @@ class Outbox(Protocol):
         """Keep only that this call is not wanted, and drop its journal; a ``put`` of it is none."""
         ...
 
-    def expect(self, awaited: Pending, *, now: float) -> None:
-        """Remember that this is awaited; what is known by its name already stays as it is."""
+    def expect(self, awaited: Pending, *, now: float, live: bool = False) -> bool:
+        """Remember that this is awaited; not for a call that is skipped.
+
+        Args:
+            awaited: what, and how to find it.
+            now: seconds since the epoch.
+            live: nobody looks for it until this is called again without, or the process is gone.
+
+        Returns:
+            Whether somebody is to look for it now for the first time.
+        """
         ...
 
     def claim_pending(
@@ -270,7 +279,7 @@ class Outbox(Protocol):
         ...
 
     def pending(self) -> list[Pending]:
-        """All that is awaited, and what became of what was, the oldest first."""
+        """All that is awaited or was given up, the oldest first."""
         ...
 
     def settle(self, results: Sequence[tuple[Claim, Outcome]], *, now: float) -> list[bool]:

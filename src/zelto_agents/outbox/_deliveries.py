@@ -69,6 +69,7 @@ def skip(db: Database, base_url: str, external_id: str, journal: str, now: float
     values = {"base_url": base_url, "external_id": external_id, "now": now}
     db.execute(sql.SKIP, values)
     db.execute(sql.SKIP_CONTENT, values)
+    db.execute(_pending.DROP_OF_CALL, values)
     db.execute(sql.FORGET_JOURNAL, {"call": journal})
 
 
@@ -237,6 +238,7 @@ def stats(db: Database) -> Stats:
 def readdress(db: Database, base_url: str, now: float) -> int:
     """See ``Outbox.readdress``."""
     values = {"base_url": base_url, "now": now}
+    _pending.readdress(db, base_url)
     rows = db.execute(sql.HOMELESS + db.skip, values).fetchall()
     for row in rows:
         there = db.execute(
@@ -281,6 +283,6 @@ def maintain(db: Database, now: float, retain: float, max_age: float) -> int:
     for statement in (sql.UNDELAY, sql.UNLEASE, sql.UNCLOSE):
         db.execute(statement, back)
     # Those who look give up themselves, and say so in the document.
-    _pending.tidy(db, now=now, kept=DEAD_KEPT, max_age=max_age + GRACE)
+    _pending.tidy(db, now=now, retain=retain, kept=DEAD_KEPT, max_age=max_age + GRACE)
     old = {"now": now, "before": now - max_age, "at_once": sql.AT_ONCE}
     return db.execute(sql.EXPIRE, old).rowcount

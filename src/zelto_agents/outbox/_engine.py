@@ -116,7 +116,7 @@ class Engine(ABC):
     def _room_for(self, db: Database, size: int) -> None:
         """Make room by purging what was sent, the oldest first; refuse if that is not enough."""
         while self._used(db, size) > self._max_bytes:
-            if not db.execute(sql.PURGE_SENT).rowcount:
+            if not any(db.execute(one).rowcount for one in (sql.PURGE_SENT, sql.PURGE_AWAITING)):
                 raise OutboxFullError(
                     f"the outbox {self._name} has no room for this call in its "
                     f"{self._max_bytes:.0f} bytes: deliver what waits, "
@@ -179,9 +179,16 @@ class Engine(ABC):
         self._run(lambda db: _deliveries.skip(db, base_url, external_id, journal, now))
         self._journals.pop(journal, None)
 
-    def expect(self, awaited: Pending, *, now: float) -> None:
+    def expect(self, awaited: Pending, *, now: float, live: bool = False) -> bool:
         """See ``Outbox.expect``."""
-        self._run(lambda db: _pending.expect(db, awaited, now))
+        me = self._process.id
+        return self._run_as_holder(
+            lambda db: _pending.expect(db, awaited, me, now=now, live=live), now, synced=not live
+        )
+
+    def drop_pending(self, number: int) -> None:
+        """Forget what is awaited elsewhere now."""
+        self._run(lambda db: _pending.drop_pending(db, number))
 
     def claim_pending(
         self, base_url: str, *, now: float, lease: float, limit: int = 1
@@ -367,7 +374,10 @@ class Engine(ABC):
                     "updated_at": one.updated_at,
                     "now": now,
                 }
-                gone += db.execute(sql.DROP_SEEN, values).rowcount
+                dropped = db.execute(sql.DROP_SEEN, values).rowcount
+                if dropped:
+                    db.execute(_pending.DROP_OF_CALL, values)
+                gone += dropped
             return gone
 
         return self._run(work)

@@ -8,7 +8,17 @@ from typing import Any
 from zelto_agents.outbox import Pending
 from zelto_agents.outbox._database import Database
 
-__all__ = ["SCHEMA", "claim_pending", "expect", "pending", "settle_pending", "tidy"]
+__all__ = [
+    "DROP_OF_CALL",
+    "SCHEMA",
+    "claim_pending",
+    "drop_pending",
+    "expect",
+    "pending",
+    "readdress",
+    "settle_pending",
+    "tidy",
+]
 
 SCHEMA = """
 CREATE TABLE pending (
@@ -30,16 +40,29 @@ CREATE TABLE pending (
 );
 CREATE INDEX pending_due ON pending (state, due_at);
 CREATE INDEX pending_call ON pending (external_id);
+CREATE INDEX delivery_call ON delivery (external_id);
 """
 
 DETAILS_KEPT = 2048
+LONGEST_CALL = 7 * 86_400.0
+# What a call that goes on telling after its end awaits again was found already.
+FOUND_KEPT = 3600.0
 _COLUMNS = """d.base_url, d.external_id, d.name, d.kind, d.reference, d.id, d.state, d.due_at,
   d.lease_until, d.attempts, d.details, d.created_at, d.updated_at"""
 
+# A live call's is held by its process: when that is gone, it comes free. What nobody has looked for
+# yet is told again with what is known by then.
 _EXPECT = """
-INSERT INTO pending (base_url, external_id, name, kind, reference, due_at, created_at, updated_at)
-VALUES (:base_url, :external_id, :name, :kind, :reference, :now, :now, :now)
-ON CONFLICT (base_url, external_id, name) DO NOTHING
+INSERT INTO pending (base_url, external_id, name, kind, reference, due_at, holder, lease_until,
+  created_at, updated_at)
+VALUES (:base_url, :external_id, :name, :kind, :reference, :now, :holder, :lease_until, :now, :now)
+ON CONFLICT (base_url, external_id, name) DO UPDATE SET
+  reference = :reference, due_at = :now, holder = :holder, lease_until = :lease_until
+WHERE pending.state = 'waiting' AND pending.attempts = 0 AND pending.holder IN ('', :me)
+"""
+_UNWANTED = """
+SELECT 1 FROM delivery
+WHERE base_url = :base_url AND external_id = :external_id AND state = 'skipped'
 """
 # A URL that was found is found again only while its document has not arrived.
 _DUE = f"""
@@ -58,8 +81,27 @@ UPDATE pending SET holder = '', lease_until = 0, kind = :kind, reference = :refe
   state = :state, due_at = :due_at, details = :details, updated_at = :now
 WHERE id = :id AND lease_until = :lease_until
 """
-_ALL = f"SELECT {_COLUMNS} FROM pending d ORDER BY d.id"  # noqa: S608 - constant texts
-_TIDY = "DELETE FROM pending WHERE state <> 'waiting' AND updated_at <= :before"
+_ALL = f"SELECT {_COLUMNS} FROM pending d WHERE d.state <> 'found' ORDER BY d.id"  # noqa: S608 - constant texts
+_DROP = "DELETE FROM pending WHERE id = :id"
+DROP_OF_CALL = "DELETE FROM pending WHERE base_url = :base_url AND external_id = :external_id"
+_TIDY = """
+DELETE FROM pending WHERE (state = 'failed' AND updated_at <= :before)
+  OR (state = 'found' AND updated_at <= :found_before)
+"""
+# Its document has arrived, and nobody needs the URL any more.
+_ARRIVED = """
+UPDATE pending SET due_at = 1e15 WHERE state = 'found' AND due_at <= :now AND NOT EXISTS (
+  SELECT 1 FROM delivery
+  WHERE delivery.external_id = pending.external_id AND delivery.state IN ('due', 'held'))
+"""
+_HOMELESS = """
+SELECT d.id, d.external_id, d.name FROM pending d WHERE d.base_url <> :base_url AND (d.base_url = ''
+  OR d.base_url IN (SELECT base_url FROM gate WHERE away = 'base_url')) ORDER BY d.id
+"""
+_MOVE = """
+UPDATE pending SET base_url = :base_url WHERE id = :id AND NOT EXISTS (SELECT 1 FROM pending o
+  WHERE o.base_url = :base_url AND o.external_id = :external_id AND o.name = :name)
+"""
 # Nobody who could look came in time.
 _EXPIRE = """
 UPDATE pending SET state = 'failed', updated_at = :now,
@@ -68,7 +110,7 @@ WHERE state = 'waiting' AND lease_until <= :now AND created_at <= :before
 """
 
 
-def expect(db: Database, awaited: Pending, now: float) -> None:
+def expect(db: Database, awaited: Pending, me: str, *, now: float, live: bool) -> bool:
     """See ``Outbox.expect``."""
     values = {
         "base_url": awaited.base_url,
@@ -76,9 +118,27 @@ def expect(db: Database, awaited: Pending, now: float) -> None:
         "name": awaited.name,
         "kind": awaited.kind,
         "reference": awaited.reference,
+        "me": me,
+        "holder": me if live else "",
+        "lease_until": now + LONGEST_CALL if live else 0.0,
         "now": now,
     }
-    db.execute(_EXPECT, values)
+    if db.execute(_UNWANTED, values).fetchone():
+        return False
+    return db.execute(_EXPECT, values).rowcount == 1
+
+
+def drop_pending(db: Database, number: int) -> None:
+    """Forget one; it is remembered elsewhere."""
+    db.execute(_DROP, {"id": number})
+
+
+def readdress(db: Database, base_url: str) -> None:
+    """See ``Outbox.readdress``."""
+    for number, external_id, name in db.execute(_HOMELESS, {"base_url": base_url}).fetchall():
+        values = {"base_url": base_url, "id": number, "external_id": external_id, "name": name}
+        if not db.execute(_MOVE, values).rowcount:
+            drop_pending(db, number)
 
 
 def claim_pending(
@@ -112,10 +172,12 @@ def pending(db: Database) -> list[Pending]:
     return [_pending(row) for row in db.execute(_ALL).fetchall()]
 
 
-def tidy(db: Database, *, now: float, kept: float, max_age: float) -> None:
-    """Give up what was awaited for ``max_age`` seconds; forget what was settled ``kept`` ago."""
+def tidy(db: Database, *, now: float, retain: float, kept: float, max_age: float) -> None:
+    """Give up what was awaited for ``max_age`` seconds; forget what was settled long ago."""
     db.execute(_EXPIRE, {"now": now, "before": now - max_age})
-    db.execute(_TIDY, {"before": now - kept})
+    db.execute(_ARRIVED, {"now": now})
+    found_before = now - max(retain, FOUND_KEPT)
+    db.execute(_TIDY, {"before": now - kept, "found_before": found_before})
 
 
 def _pending(row: Any) -> Pending:

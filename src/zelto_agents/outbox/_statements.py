@@ -262,6 +262,11 @@ DELETE FROM delivery WHERE id IN (SELECT id FROM delivery
     WHERE pending.external_id = delivery.external_id AND pending.state = 'waiting')
   ORDER BY updated_at LIMIT 100)
 """
+# Rather than refusing a new call: what is awaited of these waits for a document in vain.
+PURGE_AWAITING = """
+DELETE FROM delivery WHERE id IN (SELECT id FROM delivery
+  WHERE state = 'sent' AND lease_until = 0 ORDER BY updated_at LIMIT 100)
+"""
 EXPIRE = """
 UPDATE delivery SET state = 'dead', updated_at = :now,
   details = 'waited longer than ZELTO_MAX_AGE; ' || details
@@ -322,7 +327,7 @@ LEFT = (
        alive_at = CASE WHEN orphaned = 1 THEN alive_at ELSE :seen_at END
        WHERE holder = :id""",
     "UPDATE delivery SET lease_until = :now WHERE holder = :id AND lease_until > :now",
-    "UPDATE pending SET lease_until = 0 WHERE holder = :id",
+    "UPDATE pending SET holder = '', lease_until = 0 WHERE holder = :id",
     "UPDATE gate SET prober = '', probe_until = 0 WHERE prober = :id",
     "UPDATE gate SET leader = '', leader_until = 0 WHERE leader = :id",
 )

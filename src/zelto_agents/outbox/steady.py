@@ -28,6 +28,8 @@ from zelto_agents.outbox.sqlite import SqliteOutbox
 
 __all__ = ["AHEAD", "SteadyOutbox", "Tier"]
 
+# Where these lie, only the processes of this host can say.
+LOCAL = ("file", "audio")
 # Revisions of each further engine count from here on: newer than whatever is before it.
 AHEAD = 1_000_000
 FIRST_REST = 5.0
@@ -159,17 +161,16 @@ class SteadyOutbox:
         self._ending[base_url, external_id] = journal
         self._end_journal((base_url, external_id), index)
 
-    def expect(self, awaited: Pending, *, now: float) -> None:
+    def expect(self, awaited: Pending, *, now: float, live: bool = False) -> bool:
         """See ``Outbox.expect``; where a file lies, only this host's own engine knows."""
-
-        def expect(engine: Engine) -> bool:
-            engine.expect(awaited, now=now)
-            return True
-
         places = list(range(len(self._tiers)))
-        if awaited.kind == "file" and len(places) > 2:
+        if awaited.kind in LOCAL and len(places) > 2:
             places = [*places[1:], 0]
-        any(self._ask(index, expect) for index in places)
+        for index in places:
+            new = self._ask(index, lambda engine: engine.expect(awaited, now=now, live=live))
+            if new is not None:
+                return new
+        return False
 
     def claim_pending(
         self, base_url: str, *, now: float, lease: float, limit: int = 1
@@ -383,6 +384,17 @@ class SteadyOutbox:
                 if not kept or not all(self._moved(one, index, home, now) for one in kept):
                     break
             self._forget_strays(index)
+            self._move_pending(index, home)
+
+    def _move_pending(self, index: int, home: int) -> None:
+        """What is awaited of files of this host stays in the host's own engine."""
+        for one in self._ask(index, lambda engine: engine.pending()) or []:
+            stays = one.kind in LOCAL and index < len(self._tiers) - 1
+            if stays or one.state != "waiting" or one.lease_until:
+                continue
+            there = self._ask(home, lambda engine: engine.expect(one, now=one.created_at))  # noqa: B023 - called at once
+            if there is not None:
+                self._ask(index, lambda engine: engine.drop_pending(one.id))  # noqa: B023 - called at once
 
     def _forget_strays(self, index: int) -> None:
         """What was purged where it had strayed to need not be looked for there any more."""

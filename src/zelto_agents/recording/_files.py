@@ -30,10 +30,9 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 def keep_file(path: Path, kept: Path) -> Path:
-    """Have a finished recording where nobody else deletes it; the original stays its owner's.
+    """Have a finished recording where nobody else deletes or changes it: a copy, on disk.
 
-    A second name where both are on one file system; else a copy that is on disk. The folder is
-    made 0700, a copy 0600.
+    The folder is made 0700, the copy 0600; the original stays its owner's.
 
     Args:
         path: where the recording is.
@@ -49,20 +48,10 @@ def keep_file(path: Path, kept: Path) -> Path:
     try:
         for one in (kept.parent.parent, kept.parent):
             one.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not kept.exists():
-            _keep(path, kept)
+        copy_durably(path, kept)
     except OSError:
         return path
     return kept
-
-
-def _keep(path: Path, kept: Path) -> None:
-    try:
-        kept.hardlink_to(path)
-    except OSError:  # another file system, or one that knows no second names
-        copy_durably(path, kept)
-    else:
-        _sync_folder(kept.parent)
 
 
 def copy_durably(path: Path, copy: Path, *, mode: int = 0o600) -> None:

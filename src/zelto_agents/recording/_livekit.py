@@ -68,7 +68,8 @@ class Egresses:
         """Where the file of an egress is, once it is complete.
 
         Args:
-            reference: a JSON object with ``egress``, or with ``room``, ``after`` and ``until``.
+            reference: a JSON object with ``egress``, or with ``room``, ``sid``, ``after`` and
+                ``until``.
 
         Raises:
             Unresolved: it is not complete, or never will be.
@@ -78,7 +79,9 @@ class Egresses:
         if not items:
             raise Unresolved(self._missing(reference, wanted))
         self._missed.pop(reference, None)
-        items.sort(key=lambda item: _seconds(item, "started_at"))
+        # One that began with the call or after it is the call's; one from before may be.
+        after = wanted.get("after") or 0.0
+        items.sort(key=lambda item: abs(_seconds(item, "started_at") - after))
         for item in items:
             if _status(item) == "COMPLETE" and (found := _file(item)):
                 return found
@@ -157,6 +160,8 @@ def _within(item: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     """
     if wanted.get("egress"):
         return bool(_field(item, "egress_id") == wanted["egress"])
+    if wanted.get("sid") and _field(item, "room_id"):
+        return bool(_field(item, "room_id") == wanted["sid"])
     ended, started = _seconds(item, "ended_at"), _seconds(item, "started_at")
     after, until = wanted.get("after"), wanted.get("until")
     early = after is not None and 0 < ended < after

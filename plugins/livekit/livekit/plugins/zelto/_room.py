@@ -100,7 +100,9 @@ class RoomWatch:
         if room is not None:
             self._recorded = True
             now = time.time()
-            asked = json.dumps({"room": room.name, "after": int(now)})
+            # Names of rooms are used again; sids are not.
+            sid = getattr(getattr(room, "_info", None), "sid", None) or None
+            asked = json.dumps({"room": room.name, "sid": sid, "after": int(now)})
             self._add(RecordingAwaited(at=now, where="livekit-egress", reference=asked))
 
     @guarded
