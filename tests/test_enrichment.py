@@ -294,3 +294,22 @@ def test_a_filter_that_fails_loses_no_call(
         assert zelto.flush()
     assert len(bodies(receiver)) == 1
     assert "filter failed (ZeroDivisionError): the call is sent" in caplog.text
+
+
+def test_each_new_way_in_which_a_filter_fails_is_said_once_by_its_type(
+    settings: Settings, receiver: RunningReceiver, caplog: pytest.LogCaptureFixture
+):
+    def refuse(document: CallIngest) -> bool:
+        fault = {"conv-1": KeyError, "conv-2": KeyError}.get(document.call.external_id, TypeError)
+        raise fault("my secret words")
+
+    with Zelto(settings=settings) as zelto:
+        for name in ("conv-1", "conv-2", "conv-3"):
+            with zelto.call(name, agent_id="support", filter=refuse) as call:
+                call.turn("user", "Hi")
+        assert zelto.flush()
+    assert receiver.raw_count() == 3
+    said = [one.getMessage() for one in caplog.records if "filter" in one.getMessage()]
+    assert said == [
+        f"filter failed ({name}): the call is sent" for name in ("KeyError", "TypeError")
+    ]

@@ -215,9 +215,8 @@ class Work:
         try:
             call.skipped = wanted is not None and not wanted(document)
         except Exception as fault:  # noqa: BLE001 - the user's function
-            self._trouble.problem(
-                "filter", "filter failed (%s): the call is sent", type(fault).__name__
-            )
+            name = type(fault).__name__
+            self._trouble.problem(f"filter {name}", "filter failed (%s): the call is sent", name)
         if call.skipped:
             external_id = document.call.external_id
             self._outbox.skip(self._base_url, external_id, call.journal, now=time.time())
