@@ -126,7 +126,7 @@ WITHOUT: list[tuple[dict[str, Any], str]] = [
             "model": "gpt-4o-transcribe",
             "audio_duration": 9,
         },
-        "what it is billed by was not reported",
+        "it is billed by input_tokens and output_tokens, which were not reported",
     ),
     (
         {"type": "stt_usage", "provider": "google", "model": "latest_long", "audio_duration": 9},
@@ -140,6 +140,14 @@ WITHOUT: list[tuple[dict[str, Any], str]] = [
             "characters_count": 9,
         },
         "no published price is known",
+    ),
+    (
+        {"type": "llm_usage", "provider": "openai", "model": "gpt-4o", "prompt_tokens": 9},
+        "it is billed by input_tokens and output_tokens, which were not reported",
+    ),
+    (
+        {"provider": "openai", "model": "gpt-4o", "input_tokens": 9},
+        "its type is not known: it is llm_usage, tts_usage or stt_usage",
     ),
     (
         {"type": "llm_usage", "provider": "perplexity", "model": "sonar", "input_tokens": 9},

@@ -180,7 +180,7 @@ def test_counts_that_contradict_one_another_are_no_price():
         ({"audio_duration": 0}, "nothing was reported"),
         ({"audio_duration": 1e300}, "audio_duration is no amount"),
         ({"provider": None}, "its provider is not known"),
-        ({"type": 3}, "no published price is known"),
+        ({"type": 3}, "its type is not known: it is llm_usage, tts_usage or stt_usage"),
     ],
 )
 def test_parts_that_are_none_cost_nothing_invented(changes: dict[str, Any], why: str):

@@ -126,11 +126,11 @@ def _counts(part: Part, prices: ModelPrice) -> dict[str, Any]:
         counts["audio_seconds"] = counts["input_audio_seconds"] = seconds
     if not (by_token and (counts["input_tokens"] or counts["output_tokens"])):
         if by_time and not seconds:
-            raise Unpriced("it is billed by time, which was not reported")
+            told = "neither session_duration nor audio_duration was reported"
+            raise Unpriced(f"it is billed by time, and {told}")
         if not by_time and not (prices.input_mchars is not None and counts["input_characters"]):
-            raise Unpriced(
-                "what it is billed by was not reported" if by_token else "it has no price"
-            )
+            told = "input_tokens and output_tokens, which were not reported"
+            raise Unpriced(f"it is billed by {told}" if by_token else "it has no price")
     elif part.kind == "stt" and not counts["input_audio_tokens"]:
         raise Unpriced("which of its tokens were audio was not reported")
     else:

@@ -141,6 +141,8 @@ def _found(part: Part, own: OwnPrices, at: datetime | None) -> dict[str, Any]:
         return {"usd": charge.usd, "rates": charge.used, **published}
     if part.kind == "telephony":
         raise Unpriced(why_unpriced(part.provider, part.model))
+    if not part.kind:
+        raise Unpriced("its type is not known: it is llm_usage, tts_usage or stt_usage")
     if part.kind not in ("llm", "tts", "stt"):
         raise Unpriced(NO_PRICE)
     return _of_a_model(part, at)
