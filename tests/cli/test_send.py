@@ -34,6 +34,10 @@ def send(receiver: RunningReceiver | None, *arguments: str, **more: Any) -> Ende
     return run("send", *arguments, env=env | more.pop("env", {}), **more)
 
 
+def page_of(receiver: RunningReceiver, external_id: str) -> str:
+    return f"{receiver.url}/#/conversations/{receiver.wait_for(external_id)['id']}"
+
+
 @pytest.mark.parametrize("name", SAMPLES)
 def test_each_sample_is_accepted_and_keeps_the_contract(receiver: RunningReceiver, name: str):
     done = send(receiver, name, "--json")
@@ -56,7 +60,7 @@ def test_each_sample_is_accepted_and_keeps_the_contract(receiver: RunningReceive
             }
         ]
         * len(sample.files),
-        "see": f"{receiver.url}/",
+        "see": page_of(receiver, external_id),
     }
     assert {each["provider"] for each in receiver.deliveries()} == {sample.provider}
 
@@ -65,11 +69,20 @@ def test_a_sample_becomes_a_conversation_that_has_just_ended(receiver: RunningRe
     done = send(receiver, "voice", "--id", "mine")
     assert (done.code, done.out.splitlines()) == (
         0,
-        ['✓ voice (mine): 200 {"received": true}', f"see it: {receiver.url}/"],
+        ['✓ voice (mine): 200 {"received": true}', f"see it: {page_of(receiver, 'mine')}"],
     )
     found = receiver.wait_for("mine")
     assert (len(found["turns"]), found["cost"]) == (6, 0.0214)
     assert found["endedAt"][:10] == found["createdAt"][:10]
+
+
+def test_what_became_no_conversation_has_no_address_of_its_own(
+    receiver: RunningReceiver, tmp_path: Path
+):
+    path = tmp_path / "dial.json"
+    path.write_text(json.dumps({name: BODY[name] for name in ("call", "agent")}))
+    done = send(receiver, str(path))
+    assert (done.code, done.out.splitlines()[1:]) == (0, [f"see it: {receiver.url}/"])
 
 
 def test_the_enrichment_is_one_call_that_is_updated_in_place(receiver: RunningReceiver):

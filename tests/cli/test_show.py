@@ -63,6 +63,14 @@ def test_an_enrichment_without_its_call_explains_itself(tmp_path: Path):
     assert "there is no document, only an enrichment that waits for it" in done.errors
 
 
+def test_a_call_that_the_filter_does_not_want_has_no_document(store: str):
+    with opened(store) as engine:
+        engine.skip(NOWHERE, "conv-1", "j1", now=time.time())
+    done = run("outbox", "show", "conv-1", "--document", env=environment(store))
+    assert (done.code, done.out) == (1, "")
+    assert "the agent's own filter does not want the call" in done.errors
+
+
 def test_a_call_that_goes_on_has_no_document_yet(tmp_path: Path):
     with opened(tmp_path / "outbox") as engine:
         engine.journal("j1", NOWHERE, "conv-1", [b"{}"], now=time.time())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import sys
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from zelto_agents.settings import Settings
 
 __all__ = ["register"]
+
+# Seconds to wait for a conversation, which the local receiver makes in less than one.
+_PATIENCE = 2.0
 
 _EPILOG = """
 Samples: voice, text, tools, interrupted, enrichment (one call, twice), vapi and retell. Each run of
@@ -76,7 +80,7 @@ def send(
     base_url, key = _place(settings)
     sent = _send(parcel, base_url, key, force=force)
     ok = all(one["status"] is not None and 200 <= one["status"] < 300 for one in sent)
-    see = _see(base_url, sent) if ok else None
+    see = _see(base_url, key, sent) if ok else None
     if as_json:
         typer.echo(json.dumps({"ok": ok, "url": base_url, "sent": sent, "see": see}))
     else:
@@ -168,13 +172,24 @@ def _external_id(body: bytes, provider: str) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _see(base_url: str, sent: list[dict[str, Any]]) -> str:
-    from zelto_agents.settings import is_loopback
+def _see(base_url: str, key: str, sent: list[dict[str, Any]]) -> str:
+    """Where to look: on the receiver's page, at the conversation itself once it is there."""
+    import httpx
 
-    if is_loopback(base_url):
-        return f"{base_url}/"
-    named = next((one["externalId"] for one in sent if one["externalId"]), "ID")
-    return f"zelto-agents verify --call {named}"
+    from zelto_agents.settings import is_loopback
+    from zelto_agents.verify import Target
+    from zelto_agents.verify.checks import Differs
+
+    named = next((one["externalId"] for one in sent if one["externalId"]), None)
+    if not is_loopback(base_url):
+        return f"zelto-agents verify --call {named or 'ID'}"
+    if named is not None:
+        with (
+            contextlib.suppress(Differs, httpx.TransportError, LookupError, TypeError),
+            Target(base_url, key, patience=_PATIENCE) as target,
+        ):
+            return f"{base_url}/#/conversations/{target.landed(named)['id']}"
+    return f"{base_url}/"
 
 
 def _print(parcel: _Parcel, base_url: str, sent: list[dict[str, Any]], see: str | None) -> None:

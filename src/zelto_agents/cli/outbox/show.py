@@ -93,6 +93,8 @@ def _part(one: Delivery, documents: dict[str, Any]) -> dict[str, Any]:
 def _no_document(found: list[Delivery]) -> str:
     if found[0].state == "live":
         return "the call is going on: its document is made when it ends"
+    if found[0].state == "skipped":
+        return "there is no document: the agent's own filter does not want the call"
     return "there is no document, only an enrichment that waits for it"
 
 
