@@ -59,6 +59,17 @@ def test_what_was_kept_before_is_cut_as_well_and_agents_stay(tmp_path, body):
         assert kept(receiver) == ["new", "c3"]
 
 
+def test_what_was_kept_before_is_cut_at_once(tmp_path, body):
+    path = tmp_path / "a.db"
+    with RunningReceiver(path) as receiver:
+        post(receiver, receiver.key, *(body(f"c{number}") for number in range(4)))
+    with RunningReceiver(path, keep=2) as receiver:
+        assert kept(receiver) == ["c3", "c2"]
+        assert receiver.raw_count() == 2
+        found = httpx.get(f"{receiver.url}/page/conversations", params={"q": "c1"}).json()
+        assert found["data"] == []
+
+
 def test_files_of_recordings_go_too(tmp_path, body):
     folder = tmp_path / "a.db-recordings"
     with RunningReceiver(tmp_path / "a.db", keep=1) as receiver:

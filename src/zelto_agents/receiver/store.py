@@ -65,6 +65,10 @@ class Store:
         page_search.prepare(self._reader)
         if replay:
             retention.drop_what_replay_makes(self._reader)
+        elif keep is not None:
+            with self._reader as db:
+                db.execute("BEGIN IMMEDIATE")
+                retention.expire(db, keep=keep)  # files that go with it are tidied up below
         self._rehosting = Rehosting(self, limits or Limits())
         self._rehosting.tidy(recordings.known_ids(self._reader))
         unfinished = _unfinished(self._reader)
