@@ -77,6 +77,7 @@ def test_attempts_are_counted_and_what_waits_is_shown(
         "dead": 0,
         "sent": 1,
         "awaited": 0,
+        "skipped": 0,
     }
     assert seen["zelto.outbox.oldest_age"][None] > 0
 

@@ -23,7 +23,9 @@ def crowded():
         db = connect(receiver.db)
         with db:
             db.execute("BEGIN IMMEDIATE")
-            db.execute("INSERT INTO raw VALUES (1, 'default', '2026-03-01T10:00:00Z', NULL, x'7b')")
+            db.execute(
+                "INSERT INTO raw (id, organisation, received_at, provider, body) VALUES (1, 'default', '2026-03-01T10:00:00Z', NULL, x'7b')"
+            )
             db.execute(
                 "INSERT INTO agents VALUES (1, 'a', 'default', 'zelto', 'support', 'Support line',"
                 " '2026-03-01T10:00:00Z', '2026-03-01T10:00:00Z')"

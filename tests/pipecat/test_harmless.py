@@ -70,7 +70,13 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zelto]:
     """Sends to a receiver that nobody looks into."""
     outbox = tmp_path_factory.mktemp("harmless") / "outbox"
     with run_in_thread() as receiver:
-        settings = Settings.load({}, api_key=receiver.key, base_url=receiver.url, outbox=outbox)
+        settings = Settings.load(
+            {},
+            api_key=receiver.key,
+            base_url=receiver.url,
+            outbox=outbox,
+            recordings=outbox.parent / "recordings",
+        )
         with Zelto(settings=settings) as client:
             yield client
 

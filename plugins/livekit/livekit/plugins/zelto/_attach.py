@@ -74,44 +74,47 @@ def attach(
         The call, for what only your code knows: ``call.metadata({...})``, ``call.recording(url)``.
         A session that is started again has another call: attach again, and that is returned.
     """
-    given: object = session
-    if not isinstance(given, AgentSession):
-        logger.error(
-            "session must be an AgentSession, not %s: this call is not collected",
-            type(given).__name__,
-        )
-        return _uncollected(external_id)
-    job: object = ctx
-    if not isinstance(job, JobContext | None):
-        logger.error("ctx must be a JobContext, not %s: left out", type(job).__name__)
-        ctx = None
     try:
-        with _lock:
-            return _watched(
-                session,
-                ctx or _job.job_context(),
-                zelto or Zelto.shared(),
-                external_id,
-                agent_id=agent_id,
-                agent_uuid=agent_uuid,
-                agent_name=agent_name,
-                version=version,
-                system_prompt=system_prompt,
-                metadata=metadata,
-                customer=customer,
-                recording_url=recording_url,
-                redact=redact,
-                filter=filter,
-                prices=prices,
-                cost=cost,
-            ).call
+        if _is_session(session):
+            with _lock:
+                return _watched(
+                    session,
+                    _usable(ctx) or _job.job_context(),
+                    zelto or Zelto.shared(),
+                    external_id,
+                    agent_id=agent_id,
+                    agent_uuid=agent_uuid,
+                    agent_name=agent_name,
+                    version=version,
+                    system_prompt=system_prompt,
+                    metadata=metadata,
+                    customer=customer,
+                    recording_url=recording_url,
+                    redact=redact,
+                    filter=filter,
+                    prices=prices,
+                    cost=cost,
+                ).call
     except Exception as fault:  # noqa: BLE001 - the call comes first
         logger.error("attach failed (%s); this call is not collected", type(fault).__name__)
-        return _uncollected(external_id)
-
-
-def _uncollected(external_id: str | None) -> Call:
     return Call(external_id or "", time.time(), lambda _: None)
+
+
+def _is_session(session: object) -> bool:
+    known = isinstance(session, AgentSession)
+    if not known:
+        logger.error(
+            "session must be an AgentSession, not %s: this call is not collected",
+            type(session).__name__,
+        )
+    return known
+
+
+def _usable(ctx: object) -> JobContext | None:
+    if isinstance(ctx, JobContext) or ctx is None:
+        return ctx
+    logger.error("ctx must be a JobContext, not %s: left out", type(ctx).__name__)
+    return None
 
 
 def _watched(
