@@ -147,7 +147,7 @@ def test_a_database_without_headers_gets_them_and_keeps_the_rest(tmp_path):
     path = tmp_path / "zelto.db"
     with RunningReceiver(path) as receiver:
         key = receiver.key
-        receiver.store.append("zelto", b"{}").result()
+        receiver.store.append("zelto", b"{}").on_disk.result()
     with contextlib.closing(sqlite3.connect(path)) as db:
         db.execute("ALTER TABLE raw DROP COLUMN headers")
         db.execute("PRAGMA user_version = 2")

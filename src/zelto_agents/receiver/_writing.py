@@ -2,8 +2,9 @@
 
 A body is appended to the raw log and on the disk before its answer; ingest follows in the same
 thread, so that nothing ever waits for a lock. Appends come first, then ingest, at intervals and
-several bodies in one transaction, then the search index, when it is quiet. What a crash leaves
-undone is done at the next start.
+several bodies in one transaction, then the search index, when it is quiet. Ingest keeps to the
+order of the raw log: a body whose verdict is not there yet holds up those behind it, and so does
+one that could not be written. What a crash leaves undone is done at the next start.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from zelto_agents.receiver import page_search, recordings, retention
@@ -23,7 +25,7 @@ from zelto_agents.receiver.ingest import Entry, ingest
 from zelto_agents.receiver.schema import connect
 from zelto_agents.receiver.verdict import Verdict, judge
 
-__all__ = ["Body", "Change", "Writing"]
+__all__ = ["Body", "Change", "Place", "Writing"]
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +37,8 @@ _INGEST_AT_ONCE = 64
 # Fewer wait until no append came for so long, or nothing was ingested for so long (seconds).
 _LULL_SECONDS = 0.003
 _INTERVAL_SECONDS = 0.1
+# So long (seconds) after the disk refused it, ingest is tried again.
+_RETRY_SECONDS = 1.0
 # So long (seconds) after the last ingest the search index follows, so many conversations at once.
 _QUIET_SECONDS = 0.1
 _INDEX_AT_ONCE = 16
@@ -57,6 +61,21 @@ class Body:
     provider: str | None
     content: bytes
     headers: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """A body's place in the raw log, from when it was asked for.
+
+    ``on_disk`` gives its number once it is there. ``settled`` says that ingest need not wait for a
+    verdict any more; without one, ingest judges the body itself.
+    """
+
+    organisation: str
+    received_at: str
+    on_disk: Future[int] = field(default_factory=Future)
+    settled: bool = False
+    verdict: Verdict | None = None
 
 
 class Writing:
@@ -86,9 +105,12 @@ class Writing:
         self._wrote = wrote
         self._wake = threading.Condition()
         self._closing = False
-        self._appends: list[tuple[Future[int], Body]] = []
-        self._waiting: deque[tuple[int, Verdict | None]] = deque((id_, None) for id_ in unfinished)
+        self._appends: list[tuple[Place, Body]] = []
+        # Numbers in the raw log, in order: what is on the disk, and then what ingest waits for.
+        self._unjudged: deque[tuple[int, Place]] = deque()
+        self._waiting: deque[tuple[int, Place | None]] = deque((id_, None) for id_ in unfinished)
         self._appended_at = self._ingested_at = 0.0
+        self._is_stuck = False
         self._index_is_behind = True
         self._changes: list[tuple[Future[None], Change]] = []
         self._thread = threading.Thread(target=self._run, name="zelto-receiver-store", daemon=True)
@@ -97,21 +119,24 @@ class Writing:
         """Starts the thread."""
         self._thread.start()
 
-    def append(self, body: Body) -> Future[int]:
-        """Puts a body into the raw log; the future gives its number once it is on the disk."""
-        future: Future[int] = Future()
+    def append(self, body: Body) -> Place:
+        """Puts a body into the raw log; whoever asks for that settles it, whatever happens.
+
+        Raises:
+            RuntimeError: the thread has ended.
+        """
+        place = Place(body.organisation, body.received_at)
         with self._wake:
             self._refuse_when_closed()
-            self._appends.append((future, body))
+            self._appends.append((place, body))
             self._wake.notify()
-        return future
+        return place
 
-    def settle(self, raw_id: int, verdict: Verdict) -> None:
-        """Hands a judged body over to ingest."""
+    def settle(self, place: Place, verdict: Verdict | None) -> None:
+        """Hands a body over to ingest, be it on the disk already or not; None if nobody judged."""
         with self._wake:
-            self._waiting.append((raw_id, verdict))
-            if len(self._waiting) in (1, _INGEST_AT_ONCE):
-                self._wake.notify()
+            place.verdict, place.settled = verdict, True
+            self._pass_on()
 
     def change(self, change: Change) -> Future[None]:
         """Makes any other change; done when it is committed.
@@ -135,6 +160,14 @@ class Writing:
             self._thread.join()
         self._db.close()
 
+    def _pass_on(self) -> None:
+        """Lets ingest have what is on the disk and settled, up to the first that is not."""
+        before = len(self._waiting)
+        while self._unjudged and self._unjudged[0][1].settled:
+            self._waiting.append(self._unjudged.popleft())
+        if before == 0 < len(self._waiting) or before < _INGEST_AT_ONCE <= len(self._waiting):
+            self._wake.notify()
+
     def _refuse_when_closed(self) -> None:
         if self._closing:
             raise RuntimeError("the store is closed")
@@ -145,7 +178,11 @@ class Writing:
     def _pause(self) -> float | None:
         """Seconds until the next ingest, or until the index follows; None when all is done."""
         if self._waiting:
-            if self._closing or len(self._waiting) >= _INGEST_AT_ONCE:
+            if self._closing:
+                return 0
+            if self._is_stuck:
+                return max(0, self._ingested_at + _RETRY_SECONDS - time.monotonic())
+            if len(self._waiting) >= _INGEST_AT_ONCE:
                 return 0
             at = min(self._appended_at + _LULL_SECONDS, self._ingested_at + _INTERVAL_SECONDS)
             return max(0, at - time.monotonic())
@@ -160,7 +197,8 @@ class Writing:
                     self._wake.wait(self._pause())
                 appends, self._appends = self._appends, []
                 changes, self._changes = self._changes, []
-                if self._closing and not appends and not self._waiting and not changes:
+                done = self._is_stuck or not self._waiting
+                if self._closing and done and not appends and not changes:
                     return
             if appends:
                 self._append_all(appends)
@@ -178,11 +216,17 @@ class Writing:
                 replays = bool(self._waiting) and self._waiting[0][1] is None
                 self._wrote(gone or [], not replays and recordings.untried(self._db))
 
-    def _append_all(self, appends: list[tuple[Future[int], Body]]) -> None:
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        if self._db.in_transaction:  # an earlier one, which could not even be rolled back
+            self._db.rollback()
+        with self._db as db:
+            db.execute("BEGIN IMMEDIATE")
+            yield db
+
+    def _append_all(self, appends: list[tuple[Place, Body]]) -> None:
         try:
-            with self._db as db:
-                if len(appends) > 1:
-                    db.execute("BEGIN IMMEDIATE")
+            with self._transaction() as db:
                 numbers = [
                     db.execute(
                         _APPEND,
@@ -198,66 +242,67 @@ class Writing:
                 ]
         except sqlite3.Error as error:
             log.error("the raw log could not be written: %s", error)
-            for future, _ in appends:
-                if future.set_running_or_notify_cancel():
-                    future.set_exception(error)
+            for place, _ in appends:
+                if place.on_disk.set_running_or_notify_cancel():
+                    place.on_disk.set_exception(error)
             return
-        for (future, _), number in zip(appends, numbers, strict=True):
-            # Cancelled when its client is gone: the body stays, and is ingested at the next start.
-            if future.set_running_or_notify_cancel():
-                future.set_result(number or 0)
+        with self._wake:
+            for (place, _), number in zip(appends, numbers, strict=True):
+                self._unjudged.append((number or 0, place))
+            self._pass_on()
+        for (place, _), number in zip(appends, numbers, strict=True):
+            if place.on_disk.set_running_or_notify_cancel():
+                place.on_disk.set_result(number or 0)
 
-    def _ingest_due(self) -> list[str]:
-        """Ingests what waits; the ids of recordings that retention took away."""
-        count = min(len(self._waiting), _INGEST_AT_ONCE)
+    def _ingest_due(self) -> list[str] | None:
+        """Ingests what waits; the ids of recordings that retention took away, None if it failed."""
+        # Nothing leaves the queue before it is committed.
+        due = [self._waiting[at] for at in range(min(len(self._waiting), _INGEST_AT_ONCE))]
         try:
-            with self._db as db:
-                db.execute("BEGIN IMMEDIATE")
-                for _ in range(count):
-                    self._ingest_one(db, *self._waiting.popleft())
-                return [] if self._keep is None else retention.expire(db, keep=self._keep)
+            with self._transaction() as db:
+                for raw_id, place in due:
+                    self._ingest_one(db, raw_id, place)
+                gone = [] if self._keep is None else retention.expire(db, keep=self._keep)
         except sqlite3.Error as error:
-            log.error("ingest waits for the next start: %s", error)
-            return []
+            if not self._is_stuck:
+                log.error("ingest waits, and is tried again every second: %s", error)
+            self._is_stuck = True
+            return None
         finally:
             self._ingested_at = time.monotonic()
             self._index_is_behind = True
+        for _ in due:
+            self._waiting.popleft()
+        self._is_stuck = False
+        return gone
 
     def _index(self) -> None:
         try:
-            with self._db as db:
-                db.execute("BEGIN IMMEDIATE")
+            with self._transaction() as db:
                 self._index_is_behind = page_search.catch_up(db, limit=_INDEX_AT_ONCE)
         except sqlite3.Error as error:
             log.error("the search index stays behind: %s", error)
             self._index_is_behind = False
 
-    def _ingest_one(self, db: sqlite3.Connection, raw_id: int, verdict: Verdict | None) -> None:
-        row = db.execute(
-            "SELECT organisation, received_at FROM raw WHERE id = ?", (raw_id,)
-        ).fetchone()
-        entry = Entry(raw_id, row["organisation"], row["received_at"])
-        if verdict is None:
-            sent = db.execute("SELECT provider, body FROM raw WHERE id = ?", (raw_id,)).fetchone()
+    def _ingest_one(self, db: sqlite3.Connection, raw_id: int, place: Place | None) -> None:
+        if place is None or place.verdict is None:
+            sent = db.execute(
+                "SELECT organisation, received_at, provider, body FROM raw WHERE id = ?", (raw_id,)
+            ).fetchone()
+            entry = Entry(raw_id, sent["organisation"], sent["received_at"])
             verdict = judge(sent["provider"], sent["body"])
+        else:
+            entry = Entry(raw_id, place.organisation, place.received_at)
+            verdict = place.verdict
         self._touched += 1
-        db.execute("SAVEPOINT one")
-        try:
-            ingest(db, entry, verdict, touched=self._touched)
-        except Exception as error:  # noqa: BLE001 - one strange body must not stop the others
-            db.execute("ROLLBACK TO one")
-            reason = f"ingest broke: {type(error).__name__}"
-            broke = replace(verdict, call=None, state="failed", reason=reason)
-            ingest(db, entry, broke, touched=self._touched)
-        db.execute("RELEASE one")
+        ingest(db, entry, verdict, touched=self._touched)
 
     def _make(self, future: Future[None], change: Change) -> None:
         if not future.set_running_or_notify_cancel():
             return
         self._touched += 1
         try:
-            with self._db as db:
-                db.execute("BEGIN IMMEDIATE")
+            with self._transaction() as db:
                 change(db, self._touched)
         except sqlite3.Error as error:
             log.error("a change could not be written: %s", error)

@@ -28,7 +28,7 @@ from zelto_agents.receiver.faults import Faults
 from zelto_agents.receiver.faulty import FaultyUploads, Releases, swallowed
 from zelto_agents.receiver.keys import bearer
 from zelto_agents.receiver.store import Store
-from zelto_agents.receiver.verdict import judge
+from zelto_agents.receiver.verdict import Verdict, judge
 
 __all__ = ["MAX_BODY_BYTES", "create_app"]
 
@@ -95,14 +95,17 @@ async def _upload(store: Store, request: Request) -> Response:
     except ClientDisconnect:
         return JSONResponse({"error": "Incomplete body"}, 400)
     provider = request.headers.get("x-zelto-provider")
-    raw_id = await asyncio.wrap_future(
-        store.append(provider, body, organisation, _headers(request))
-    )
-    if len(body) > _LARGE_BYTES:
-        verdict = await anyio.to_thread.run_sync(judge, provider, body)
-    else:
-        verdict = judge(provider, body)
-    store.settle(raw_id, swallowed(request.scope, verdict))
+    place = store.append(provider, body, organisation, _headers(request))
+    verdict: Verdict | None = None
+    try:
+        if len(body) > _LARGE_BYTES:
+            verdict = await anyio.to_thread.run_sync(judge, provider, body)
+        else:
+            verdict = judge(provider, body)
+        verdict = swallowed(request.scope, verdict)
+    finally:
+        store.settle(place, verdict)
+    await asyncio.wrap_future(place.on_disk)
     return JSONResponse(verdict.answer, verdict.status)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from zelto_agents.receiver import recordings
@@ -43,18 +43,21 @@ def ingest(db: sqlite3.Connection, entry: Entry, verdict: Verdict, *, touched: i
         entry: its place in the raw log.
         verdict: what was answered.
         touched: the number of this change, rising with every change.
+
+    Raises:
+        sqlite3.OperationalError: the disk is full, or the like; the transaction may be over.
     """
-    state, reason = verdict.state, verdict.reason
-    if verdict.call is not None:
-        try:
-            state, reason = _apply(db, entry, verdict, touched)
-        except _SemanticFaultError as failure:
-            state, reason = "failed", str(failure)
-    db.execute(
-        "INSERT INTO outcomes (raw_id, organisation, status, state, reason, external_id)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        (entry.raw_id, entry.organisation, verdict.status, state, reason, verdict.external_id),
-    )
+    db.execute("SAVEPOINT one")
+    try:
+        _ingest(db, entry, verdict, touched)
+    except Exception as error:
+        if _is_of_the_disk(error):
+            raise
+        # One strange body must not stop the others.
+        db.execute("ROLLBACK TO one")
+        reason = f"ingest broke: {type(error).__name__}"
+        _ingest(db, entry, replace(verdict, call=None, state="failed", reason=reason), touched)
+    db.execute("RELEASE one")
 
 
 def merge(old: Document, new: Document, *, within: str | None = None) -> Document:
@@ -76,6 +79,26 @@ def merge(old: Document, new: Document, *, within: str | None = None) -> Documen
     return merged
 
 
+def _is_of_the_disk(error: Exception) -> bool:
+    """Whether SQLite could not do anything just now, rather than this: full, locked, unreadable."""
+    of_the_statement = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+    return isinstance(error, sqlite3.OperationalError) and not of_the_statement
+
+
+def _ingest(db: sqlite3.Connection, entry: Entry, verdict: Verdict, touched: int) -> None:
+    state, reason = verdict.state, verdict.reason
+    if verdict.call is not None:
+        try:
+            state, reason = _apply(db, entry, verdict, touched)
+        except _SemanticFaultError as failure:
+            state, reason = "failed", str(failure)
+    db.execute(
+        "INSERT INTO outcomes (raw_id, organisation, status, state, reason, external_id)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (entry.raw_id, entry.organisation, verdict.status, state, reason, verdict.external_id),
+    )
+
+
 def _apply(
     db: sqlite3.Connection, entry: Entry, verdict: Verdict, touched: int
 ) -> tuple[State, str | None]:
@@ -83,9 +106,11 @@ def _apply(
     wire = verdict.call.wire().decode()
     document: Document = json.loads(wire)
     known = db.execute(
-        "SELECT id, document FROM conversations WHERE external_id = ? AND organisation = ?",
+        "SELECT id, raw_id, document FROM conversations WHERE external_id = ? AND organisation = ?",
         (verdict.external_id, entry.organisation),
     ).fetchone()
+    if known is not None and known["raw_id"] > entry.raw_id:
+        return "ignored", "a body that came later was ingested before"
     if known is None and not _connected(document):
         return "unconnected", "neither turns nor a recording: an unconnected dial"
     agent_id = _agent(db, entry, verdict.provider, document)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from zelto_agents.receiver import keys, page_search, recordings, retention
-from zelto_agents.receiver._writing import Body, Writing
+from zelto_agents.receiver._writing import Body, Place, Writing
 from zelto_agents.receiver.recordings import Recording
 from zelto_agents.receiver.rehost import Limits, Rehosting
 from zelto_agents.receiver.schema import DEFAULT_ORGANISATION, connect
@@ -90,13 +90,13 @@ class Store:
         body: bytes,
         organisation: str = DEFAULT_ORGANISATION,
         headers: str | None = None,
-    ) -> Future[int]:
-        """Puts a body into the raw log; the future gives its number once it is on the disk."""
+    ) -> Place:
+        """Puts a body into the raw log; whoever asks for that settles it, whatever happens."""
         return self._writing.append(Body(organisation, self.now(), provider, body, headers))
 
-    def settle(self, raw_id: int, verdict: Verdict) -> None:
-        """Hands a judged body over to ingest."""
-        self._writing.settle(raw_id, verdict)
+    def settle(self, place: Place, verdict: Verdict | None) -> None:
+        """Hands a body over to ingest, which judges it if nobody did; later ones wait for this."""
+        self._writing.settle(place, verdict)
 
     def read(
         self,
