@@ -38,6 +38,13 @@ PHONES = {
     "555-123-4567": "[phone]",
     "sip:+442079460958@pbx.example": "sip:[phone]@pbx.example",
     "442079460958": "[phone]",  # alone, it is a caller's
+    "call-_+15105550100_FZ7abc": "call-_[phone]_FZ7abc",  # LiveKit's names of rooms
+    "room_+15105550100_8f3": "room_[phone]_8f3",
+    "call_4155552671_8f3": "call_[phone]_8f3",
+    "+15105550100FZ7abc": "[phone]FZ7abc",
+    "+1 415 555 2671abc": "[phone]abc",
+    "+99912345678x": "[phone]x",  # of no country, but who would write it so
+    "caller+442079460958": "caller[phone]",
 }
 NO_PHONES = [
     "order 482915",
@@ -57,6 +64,10 @@ NO_PHONES = [
     "203.200.30.40",
     "550e8400-e29b-41d4-a716-446655440000",
     "deadbeef4155552671",
+    "AJ_4155552671ab",
+    "room_20261125_090000",
+    "id_550e8400-e29b-41d4-a716-446655440000_1",
+    "c++ 11, 14 and 17",
     "1764061226",
     "room 415, floor 5, seat 26",
     "37.7749295",
@@ -83,6 +94,7 @@ CARDS = {
     "3782 822463 10005 is American": "[card] is American",
     "4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1": "[card]",
     "4111.1111.1111.1111.": "[card].",
+    "card_4111111111111111_9": "card_[card]_9",
     "\u0664" + "\u0661" * 15: "[card]",
 }
 NO_CARDS = [

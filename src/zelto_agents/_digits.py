@@ -10,7 +10,7 @@ from zelto_agents._frozen import frozen
 
 __all__ = ["LATIN", "LONGEST", "Group", "ascii_digits", "stretches"]
 
-LATIN = r"A-Za-z\u00c0-\u024f_"
+LATIN = r"A-Za-z\u00c0-\u024f"
 """What makes digits that it touches a part of a word; in other scripts no space need be between."""
 
 LONGEST = 19
@@ -34,6 +34,8 @@ def stretches(
     run: re.Match[str],
     shape: Callable[[Group], re.Pattern[str]],
     judge: Callable[[str, Sequence[Group]], bool],
+    *,
+    glued: bool = False,
 ) -> Iterator[tuple[Group, Group]]:
     """The first and the last group of each number in a run of digits; none overlaps another.
 
@@ -45,12 +47,13 @@ def stretches(
         shape: what the digits of a number that begins with this group look like, ``LONGEST`` at
             the most.
         judge: whether these digits, in these groups, are one.
+        glued: whether the last group counts even where a letter follows it.
     """
     groups = [
         Group(found.start(), found.end(), ascii_digits(found.group()))
         for found in _GROUP.finditer(text, run.start(), run.end())
     ]
-    if groups and _GLUED.match(text, groups[-1].end):
+    if groups and not glued and _GLUED.match(text, groups[-1].end):
         groups.pop()
     digits = "".join(group.digits for group in groups)
     first = begin = 0

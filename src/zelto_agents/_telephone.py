@@ -33,13 +33,15 @@ _OTHER = (
     r"|[$\u20ac\u00a3\u00a5\u20b9] ?\d++(?:[.,]\d++)*+"
 )
 _RUN = re.compile(
-    rf"(?<![{LATIN}\d])(?:{_OTHER}"
+    rf"(?<!\d)(?:(?<![{LATIN}])|(?=[+\uff0b]))(?:{_OTHER}"
     rf"|(?P<run>(?P<plus>[+\uff0b]{_BETWEEN}{{0,2}})?\d(?:{_BETWEEN}{{0,4}}\d){{6,}}+))"
 )
 _OPENING, _CLOSING = "([\uff08", ")]\uff09"
 _ANY = re.compile(r"\d{7,15}")
 # The number of somebody at the other end often comes without its plus.
 _ALONE = re.compile(r"\s*(?:(?:tel|sips?):)?(\d{11,15})(?:@\S*)?\s*", re.IGNORECASE)
+# So many digits in one behind a plus are a number, whatever is around them.
+_TRUSTED = 8
 # Without its prefix, and written in one, a shorter number may as well be anything.
 _SURE = 10
 
@@ -80,8 +82,10 @@ def _numbers(text: str, run: re.Match[str], region: str) -> Iterator[tuple[Group
         return _ANY if group.start == begin else rules.shape
 
     def judge(digits: str, groups: Sequence[Group]) -> bool:
-        if groups[0].start == begin and _is_possible(f"+{digits}"):
-            return True
+        if groups[0].start == begin:
+            in_one = len(groups) == 1 and len(digits) >= _TRUSTED
+            if in_one or _is_possible(f"+{digits}"):
+                return True
         if not rules.shape.fullmatch(digits):
             return False
         parts = tuple(group.digits for group in groups)
@@ -94,7 +98,7 @@ def _numbers(text: str, run: re.Match[str], region: str) -> Iterator[tuple[Group
             return as_written or sure
         return as_written and sure  # such as 555-123-4567, which nobody has
 
-    return stretches(text, run, shape, judge)
+    return stretches(text, run, shape, judge, glued=begin >= 0)
 
 
 def _whole(text: str, run: re.Match[str], first: Group, last: Group) -> tuple[int, int]:
