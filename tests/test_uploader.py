@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import ssl
+import subprocess
+import sys
 import traceback
 from typing import Any
 
@@ -106,3 +108,53 @@ def test_the_key_is_in_no_log_repr_or_exception(caplog: pytest.LogCaptureFixture
     except Exception:  # noqa: BLE001
         seen += traceback.format_exc()
     assert "zk_very_secret" not in seen
+
+
+SEVERAL_AT_ONCE = """
+import sys, threading, traceback
+from zelto_agents.uploader import import_httpx
+
+OF_THE_HOST = int(sys.argv[1])
+sys.setswitchinterval(1e-5)
+start, faults = threading.Barrier(8), []
+
+def ours():
+    httpx = import_httpx()
+    httpx.AsyncClient, httpx.create_ssl_context
+
+def of_the_host():
+    import httpx
+    httpx.AsyncClient, httpx.main
+
+def attempt(use):
+    start.wait()
+    try:
+        use()
+    except BaseException:
+        faults.append(traceback.format_exc())
+
+uses = [of_the_host] * OF_THE_HOST + [ours] * (8 - OF_THE_HOST)
+threads = [threading.Thread(target=attempt, args=(use,)) for use in uses]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert not faults, faults[0]
+assert sys.modules.get("httpx._main", "absent") is not None
+import httpx._main
+"""
+
+
+@pytest.mark.parametrize("of_the_host", [0, 1, 4])
+def test_httpx_can_be_imported_in_several_threads_at_once(of_the_host: int):
+    command = [sys.executable, "-c", SEVERAL_AT_ONCE, str(of_the_host)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_httpx_comes_without_its_command_line():
+    code = (
+        "import sys; from zelto_agents.uploader import import_httpx; import_httpx();"
+        " assert not {'rich', 'pygments', 'httpx._main'} & sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -41,14 +41,17 @@ def import_httpx() -> ModuleType:
     """Httpx without its command line, which would bring rich and pygments: 6 MB in every job.
 
     It provides for that itself, where the packages of the command line are not installed.
+
+    Any number of threads may be at it, the host's own imports among them; each step is atomic and
+    harmless when another thread has done it already.
     """
-    if "httpx" in sys.modules:
-        return sys.modules["httpx"]
-    sys.modules["httpx._main"] = cast("ModuleType", None)
+    if "httpx" not in sys.modules:
+        sys.modules.setdefault("httpx._main", cast("ModuleType", None))
     try:
-        import httpx
+        import httpx  # waits for a thread that is still importing it
     finally:
-        del sys.modules["httpx._main"]
+        if sys.modules.get("httpx._main", sys) is None:  # and not the real one, of another thread
+            sys.modules.pop("httpx._main", None)
     return httpx
 
 
