@@ -57,6 +57,15 @@ def test_a_call_arrives_with_its_cost_and_what_it_is_made_of(
     assert float(conversation["cost"]) == 0.0117
 
 
+def test_the_smallest_of_costs_is_not_an_invented_zero(
+    settings: Settings, receiver: RunningReceiver
+):
+    with Zelto(settings=settings) as zelto:
+        say_it(zelto, CHAT | {"model": "gpt-4o-mini", "input_tokens": 3, "output_tokens": 0})
+    usd, told = arrived(receiver)
+    assert (usd, told["usd"]) == (0.00000045, "0.00000045")
+
+
 def test_a_call_without_usage_says_nothing_of_cost(settings: Settings, receiver: RunningReceiver):
     with Zelto(settings=settings) as zelto:
         talk(zelto)

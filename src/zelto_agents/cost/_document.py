@@ -43,6 +43,6 @@ def priced(document: CallIngest, prices: OwnPrices) -> CallIngest:
     if call.cost is not None:
         told["given"] = str(Decimal(str(call.cost)))
     elif cost.usd is not None:
-        changes["call"] = call.model_copy(update={"cost": float(round(cost.usd, 6))})
+        changes["call"] = call.model_copy(update={"cost": float(cost.usd)})
     changes["metadata"] = {**metadata, "zelto": {**notes, "cost": told}}
     return document.model_copy(update=changes)
