@@ -101,6 +101,16 @@ def test_problems_come_with_their_reasons_the_grave_ones_first(page, receiver, s
     expect(page.locator(".row-title")).to_have_text(["Delivery 4", "bad", "dial"])
 
 
+def test_an_empty_id_is_said_to_be_none(page, receiver, send):
+    send({"call": {"externalId": ""}, "agent": {"externalId": "support"}})
+    page.goto(f"{receiver.url}/#/problems")
+    expect(page.locator(".row-title")).to_have_text(["no id"])
+    page.locator(".row").click()
+    expect(page.locator(".heading h2")).to_have_text("no id")
+    page.goto(f"{receiver.url}/#/log")
+    expect(page.locator(".row-title")).to_have_text(["no id"])
+
+
 def test_the_log_has_everything_newest_first_and_is_filtered(page, receiver, send):
     for body in (WHOLE, DIAL, b"{"):
         send(body)

@@ -15,7 +15,7 @@ def test_the_empty_page_teaches_how_to_begin(page, receiver):
     welcome = page.locator(".welcome")
     for line in (
         'zelto.attach(session, agent_id="support")',
-        'ZeltoProcessor(agent_id="support")',
+        'ZeltoProcessor(runner_args, agent_id="support")',
         'with zelto.call("conv-42", agent_id="support") as call:',
         f"export ZELTO_BASE_URL={receiver.url}",
     ):
@@ -59,12 +59,10 @@ def test_a_conversation_is_read_from_top_to_bottom(page, send, open_call):
         "Ended": "customer ended call",
         "Cost": "$0.048",
         "Caller": "Ann Lee +15550100",
-        "Recording": "open recording",
         "Source": "livekit",
         "Deliveries": "1",
     }
-    recording = page.get_by_role("link", name="open recording")
-    expect(recording).to_have_attribute("href", "https://recordings.invalid/conv-1.ogg")
+    expect(page.locator(".reference")).to_have_text("conv-1")
     expect(page.locator(".bubble")).to_have_text(
         [
             "Hello, how can I help?",
@@ -79,6 +77,27 @@ def test_a_conversation_is_read_from_top_to_bottom(page, send, open_call):
     expect(page.locator("#turn-5 .marks")).to_have_text("interrupted")
     expect(page.locator(".marks")).to_have_count(1)
     expect(page.locator(".closing")).to_have_text("customer ended call · 20 s")
+
+
+def test_without_a_caller_the_id_is_the_heading_and_not_said_again(page, send, open_call):
+    body = a_call()
+    del body["call"]["customer"]
+    send(body)
+    open_call()
+    expect(page.locator(".heading h2")).to_have_text("conv-1")
+    expect(page.locator(".heading").get_by_text("conv-1")).to_have_count(1)
+
+
+def test_a_row_tells_when_the_call_came_which_the_list_is_ordered_by(page, receiver, send):
+    page.clock.set_fixed_time("2026-06-01T12:00:00Z")
+    send(a_call())  # which began months ago
+    page.goto(receiver.url)
+    came = receiver.conversation("conv-1")["createdAt"]
+    clock = "{ hour: '2-digit', minute: '2-digit' }"
+    shown = page.evaluate(f"(at) => new Date(at).toLocaleTimeString(undefined, {clock})", came)
+    row = page.locator(".row time")
+    expect(row).to_have_text(shown)
+    expect(row).to_have_attribute("title", re.compile("^Arrived "))
 
 
 def test_tools_open_where_they_ran(page, send, open_call):

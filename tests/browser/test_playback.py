@@ -23,6 +23,11 @@ def heard(page, receiver, send, sounds, open_call):
     expect(page.locator(".clock")).to_have_text("0:00.0 / 0:20.0")
 
 
+def test_what_was_fetched_can_be_opened(page, heard, sounds):
+    link = page.get_by_role("link", name="open recording")
+    expect(link).to_have_attribute("href", f"{sounds.url}/call.wav")
+
+
 def test_it_plays_and_lights_the_turn_that_is_spoken(page, heard):
     page.locator("#turn-5 .place").click()
     page.get_by_role("button", name="Play", exact=True).click()
@@ -90,6 +95,7 @@ def test_a_recording_that_failed_says_why_and_is_fetched_again(
     expect(note).to_contain_text("The recording could not be fetched after 1 try")
     expect(note).to_contain_text("it is text/html, not audio or video")
     expect(page.locator("#count-problems")).to_have_text("1")
+    expect(page.get_by_text("open recording")).to_have_count(0)
     sounds.files["/call.wav"] = wav(20)
     note.get_by_role("button", name="Try again").click()
     expect(page.locator(".clock")).to_have_text("0:00.0 / 0:20.0")

@@ -51,6 +51,15 @@ def test_zooming_widens_the_track_and_nothing_else(page, send, open_call):
     expect(page.get_by_role("button", name="Zoom out")).to_be_disabled()
 
 
+def test_the_marks_of_a_short_call_differ(page, send, open_call):
+    body = a_call(turns=[said("user", "Hi", 0.2, 1.8)])
+    body["call"]["durationSeconds"] = 2
+    send(body)
+    open_call()
+    marks = page.locator(".scale span")
+    expect(marks).to_have_text(["0:00.0", "0:00.5", "0:01.0", "0:01.5", "0:02.0"])
+
+
 def test_latency_is_told_for_each_answer_and_in_short(page, send, open_call):
     send(WHOLE)
     open_call()

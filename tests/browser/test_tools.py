@@ -42,8 +42,20 @@ def test_versions_of_an_agent_stand_side_by_side(page, receiver, send):
         "Turns per call": ["2.0 +100 %", "1.0"],
         "How they ended": ["agent ended call 100 %", "customer ended call 100 %"],
     }
+    expect(card.locator(".level")).not_to_have_count(0)
     card.get_by_role("link", name="v2").click()
     expect(page.locator(".row")).to_have_count(1)
+
+
+def test_one_version_has_no_bars_and_a_long_one_is_cut(page, receiver, send):
+    name = "release-" + "2026" * 40
+    send(a_call(version=name))
+    page.goto(f"{receiver.url}/#/agents")
+    link = page.locator(".agent thead a")
+    expect(link).to_have_attribute("title", name)
+    expect(link).to_have_css("text-overflow", "ellipsis")
+    expect(link).to_have_css("width", "264px")
+    expect(page.locator(".level")).to_have_count(0)
 
 
 def test_the_playground_says_every_violation_and_sends_without_a_key(page, receiver):
@@ -97,6 +109,7 @@ def test_faults_are_added_met_and_removed_with_a_banner_everywhere(
 ):
     page.goto(f"{receiver.url}/#/faults")
     expect(page.locator("#banner")).to_be_hidden()
+    expect(page.locator(".fault-form")).to_contain_text("The upload is refused and not stored.")
     page.get_by_role("button", name="503 for the next 3").click()
     expect(page.locator("#banner")).to_contain_text("answer 503, the next 3 uploads")
     page.get_by_label("What happens").select_option(label="Answer slowly")

@@ -44,7 +44,7 @@ function agentCard(agent) {
 
 function table(agent, versions) {
   const head = versions.map((version) => h("th", { scope: "col" },
-    h("a", { href: href("conversations", null, { agent: agent.id, version: version.version }) }, version.version ?? "no version"),
+    h("a", { href: href("conversations", null, { agent: agent.id, version: version.version }), title: version.version }, version.version ?? "no version"),
     h("small", {}, `last ${dateTime(version.lastAt)}`)));
   const rows = ROWS.map(([name, of, format, compared]) => figures(name, versions.map(of), format, compared)).filter(Boolean);
   return h("table", { class: "versions" },
@@ -58,7 +58,7 @@ function figures(name, values, format, compared) {
   return h("tr", {}, h("th", { scope: "row" }, name), values.map((value, place) => h("td", {},
     value === null ? h("span", { class: "none" }, "–") : format(value),
     compared ? [" ", difference(value, values[place + 1])] : null,
-    h("i", { class: "level", "aria-hidden": "true" }, styled(h("i"), { width: `${(100 * (value ?? 0)) / most}%` })))));
+    values.length > 1 && h("i", { class: "level", "aria-hidden": "true" }, styled(h("i"), { width: `${(100 * (value ?? 0)) / most}%` })))));
 }
 
 // Against the version before, which stands beside it.

@@ -35,17 +35,18 @@ export function conversationView(found, route, again) {
 }
 
 function heading(conversation, route) {
+  const caller = callerOf(conversation.customer);
   const line = [conversation.agent.name, conversation.version, plural(conversation.turns.length, "turn")];
   return h("header", { class: "heading" },
     h("a", { class: "back", href: href("conversations", null, filters(route)) }, icon("back"), "Back"),
-    h("h2", { tabindex: "-1" }, callerOf(conversation.customer) ?? conversation.externalId),
+    h("h2", { tabindex: "-1" }, caller ?? conversation.externalId),
     h("p", {}, line.filter(Boolean).join(" · ")),
-    h("p", { class: "reference" }, h("code", {}, conversation.externalId)),
+    caller ? h("p", { class: "reference" }, h("code", {}, conversation.externalId)) : null,
     facts(conversation));
 }
 
 function facts(conversation) {
-  const { customer, cost, recordingUrl } = conversation;
+  const { customer, cost, recording, recordingUrl } = conversation;
   const number = customer?.name ? customer.number : null;
   return pairs([
     ["Started", conversation.startedAt && dateTime(conversation.startedAt)],
@@ -53,7 +54,7 @@ function facts(conversation) {
     ["Ended", conversation.endedReason && words(conversation.endedReason)],
     ["Cost", cost === null ? null : dollars(cost)],
     ["Caller", callerOf(customer) && [callerOf(customer), number && [" ", h("small", {}, number)]]],
-    ["Recording", recordingUrl && link(recordingUrl, "open recording")],
+    ["Recording", recording?.state === "ready" && recordingUrl && link(recordingUrl, "open recording")],
     ["Source", conversation.source],
     ["Deliveries", h("a", { href: tabLink(conversation.id, "deliveries") }, String(conversation.deliveries))],
   ]);

@@ -5,7 +5,7 @@ import { button, chip, copyButton, h, note, pairs, tell } from "/page/dom.js";
 import { changes } from "/page/diff.js";
 import { dateTime, later, plural, size } from "/page/format.js";
 import { json, parsed, plain } from "/page/json.js";
-import { stateChip } from "/page/lists.js";
+import { stateChip, titleOf } from "/page/lists.js";
 import { href } from "/page/route.js";
 
 const CUT = 200_000;
@@ -106,11 +106,11 @@ export function deliveryView(found, back, again) {
   const { delivery } = found;
   const conversation = delivery.conversationId && h("a", { href: href("conversations", delivery.conversationId) }, "open it");
   const heading = h("header", { class: "heading" }, back,
-    h("h2", { tabindex: "-1" }, delivery.externalId ?? `Delivery ${delivery.id}`), stateChip(delivery.state),
+    h("h2", { tabindex: "-1" }, titleOf(delivery)), stateChip(delivery.state),
     delivery.reason ? h("p", { class: "reason" }, delivery.reason) : null,
     pairs([
       ["Received", dateTime(delivery.receivedAt)], ["Answer", String(delivery.status ?? "–")], ["Size", size(delivery.size)],
-      ["Provider", delivery.provider ?? "none given"], ["External id", delivery.externalId ?? "none"], ["Conversation", conversation],
+      ["Provider", delivery.provider ?? "none given"], ["External id", delivery.externalId?.trim() || "none"], ["Conversation", conversation],
     ]));
   return [heading, h("div", { class: "panel" }, request(found, again))];
 }

@@ -74,7 +74,7 @@ export const note = (...text) => h("p", { class: "note" }, ...text);
 export const chip = (text, tone = "") => h("span", { class: `chip ${tone}`.trim() }, text);
 
 export function pairs(rows) {
-  const shown = rows.filter(([, value]) => value !== null && value !== undefined && value !== "");
+  const shown = rows.filter(([, value]) => value !== null && value !== undefined && value !== "" && value !== false);
   return h("dl", { class: "facts" }, shown.map(([name, value]) =>
     h("div", {}, h("dt", {}, name), h("dd", {}, value))));
 }

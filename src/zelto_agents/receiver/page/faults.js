@@ -5,7 +5,7 @@ import { $, button, chip, h, icon, tell } from "/page/dom.js";
 import { dateTime, plural } from "/page/format.js";
 
 const KINDS = {
-  status: ["Answer with a status", "Nothing is stored."],
+  status: ["Answer with a status", "The upload is refused and not stored."],
   slow: ["Answer slowly", "Stored, and answered after a while."],
   hang: ["Never answer", "The request waits until its client gives up."],
   reset: ["Cut the connection", "Before any answer; nothing is stored."],

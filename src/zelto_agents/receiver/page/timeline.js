@@ -101,7 +101,7 @@ export class Timeline {
     const step = STEPS.find((each) => this.length / each <= room) ?? this.length;
     const labels = [];
     for (let at = 0; at <= this.length; at += step) {
-      const label = styled(h("span", {}, mark(at)), { left: this.#percent(at) });
+      const label = styled(h("span", {}, step < 1 ? place(at) : mark(at)), { left: this.#percent(at) });
       if (at / this.length > 0.97) label.className = "last";
       labels.push(label);
     }

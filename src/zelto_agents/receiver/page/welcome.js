@@ -15,7 +15,7 @@ const WAYS = [
 zelto.attach(session, agent_id="support")`],
   ["Pipecat", `from pipecat_zelto import ZeltoProcessor
 
-pipeline = Pipeline([..., ZeltoProcessor(agent_id="support")])`],
+pipeline = Pipeline([..., ZeltoProcessor(runner_args, agent_id="support")])`],
   ["Plain Python", `from zelto_agents import Zelto
 
 zelto = Zelto()
