@@ -74,8 +74,9 @@ def _put(orphan: Orphan, settings: Settings) -> Put:
         facts.insert(0, CallStarted(at=orphan.seen_at, external_id=orphan.external_id))
     seen_at = max(orphan.seen_at, *(fact.at for fact in facts))
     last = max(fact.seq for fact in facts)
-    folded = document_of([*facts, CallEnded(at=seen_at, seq=last + 1, reason=DIED)])
-    document = with_cost(folded, settings)
+    if not any(isinstance(fact, CallEnded) for fact in facts):  # else it died a moment later
+        facts.append(CallEnded(at=seen_at, seq=last + 1, reason=DIED))
+    document = with_cost(document_of(facts), settings)
     start = next(fact for fact in facts if isinstance(fact, CallStarted))
     return Put(
         orphan.base_url,

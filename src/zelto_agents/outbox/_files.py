@@ -168,10 +168,11 @@ def is_remote(kind: str) -> bool:
 class Reserve:
     """A little room on the disk, given up when it is full: what waits can still be sent.
 
-    To claim a call and to note its answer takes some room as well.
+    To claim a call and to note its answer takes some room as well, and so does folding in the
+    write-ahead log, which gives back what it holds: that is at most four megabytes.
     """
 
-    SIZE = 1024 * 1024
+    SIZE = 5 * 1024 * 1024
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
@@ -182,7 +183,7 @@ class Reserve:
         if self._folder is None or self._path is None or not hasattr(os, "posix_fallocate"):
             return
         with contextlib.suppress(OSError):
-            if self._path.exists() or self._free() < 8 * self.SIZE:
+            if self._path.exists() or self._free() < 2 * self.SIZE:
                 return
             file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
@@ -201,7 +202,7 @@ class Reserve:
         """Whether what is left is for claims and answers alone, and takes no new document."""
         if self._path is None or self._path.exists():
             return False
-        return self._free() < 2 * self.SIZE
+        return self._free() < self.SIZE
 
     def _free(self) -> int:
         try:
