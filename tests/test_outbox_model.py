@@ -252,7 +252,7 @@ def test_a_sqlite_outbox_does_what_the_model_does(tmp_path: Path):
             InAFolder.place = str(tmp_path / f"outbox-{InAFolder.count_of_folders}")
             super().__init__()
 
-    check(InAFolder, 300)
+    check(InAFolder, 120)
 
 
 def test_a_postgres_outbox_does_what_the_model_does(postgres: PostgresServer):

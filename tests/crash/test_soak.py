@@ -17,7 +17,7 @@ from zelto_agents import Settings
 from zelto_agents._drain import Drainer
 from zelto_agents.outbox.sqlite import SqliteOutbox
 
-DOCUMENTS = 10_000
+DOCUMENTS = 4_000
 HOUR = 3600.0
 SWEEP_EVERY = 5.0
 POSTS_IN_AN_HOUR = 60

@@ -196,16 +196,6 @@ async def recorded(ctx: JobContext) -> None:
     await start(ctx, record=AUDIO_ONLY)
 
 
-async def recorded_killed(ctx: JobContext) -> None:
-    """The same, and SIGKILL while somebody speaks."""
-    _, session = await start(ctx, OPEN, record=AUDIO_ONLY)
-    await greeted(session)
-    path = session._recorder_io.output_path
-    while not path.exists() or path.stat().st_size < 1000:  # noqa: ASYNC110 - nobody tells
-        await asyncio.sleep(0.05)
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 KINDS: dict[str, Callable[[JobContext], Awaitable[None]]] = {
     kind.__name__: kind
     for kind in (
@@ -221,7 +211,6 @@ KINDS: dict[str, Callable[[JobContext], Awaitable[None]]] = {
         killed,
         terminated,
         recorded,
-        recorded_killed,
     )
 }
 server = AgentServer()

@@ -1,4 +1,7 @@
-"""What LiveKit's own recorder writes is heard on the receiver's page, also after SIGKILL."""
+"""What LiveKit's own recorder writes is heard on the receiver's page, once its job is gone.
+
+It writes 256 KB at a time: what a SIGKILL leaves of the first minute and a half is an empty file.
+"""
 
 from __future__ import annotations
 
@@ -19,22 +22,19 @@ def receiver() -> Iterator[RunningReceiver]:
         yield running
 
 
-@pytest.mark.parametrize("kind", ["recorded", "recorded_killed"])
 def test_a_recorded_call_arrives_with_its_audio(
-    kind: str, receiver: RunningReceiver, shelf: Shelf, tmp_path: Path
+    receiver: RunningReceiver, shelf: Shelf, tmp_path: Path
 ):
     place = (receiver.url, receiver.key or "", tmp_path / "outbox")
     shelf.folder.rmdir()
     shelf.folder.write_text("in the way")  # nothing can be uploaded while the job lives
-    run_job(kind, *place, **shelf.environment)
+    run_job("recorded", *place, **shelf.environment)
     shelf.folder.unlink()
     drain(*place, **shelf.environment)
     (conversation,) = receiver.conversations()
     audio = audio_of(receiver, conversation["externalId"])
     assert audio.startswith(b"OggS")
     assert b"OpusHead" in audio[:100]
-    assert conversation["endedReason"] == (
-        "customer-ended-call" if kind == "recorded" else "agent-process-died"
-    )
+    assert conversation["endedReason"] == "customer-ended-call"
     (file,) = shelf.folder.iterdir()
     assert file.read_bytes() == audio
