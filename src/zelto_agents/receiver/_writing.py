@@ -218,9 +218,9 @@ class Writing:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        if self._db.in_transaction:  # an earlier one, which could not even be rolled back
-            self._db.rollback()
         with self._db as db:
+            if db.in_transaction:  # an earlier one, which could not even be rolled back
+                db.rollback()
             db.execute("BEGIN IMMEDIATE")
             yield db
 

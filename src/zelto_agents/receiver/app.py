@@ -13,6 +13,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from zelto_agents.contract import UPLOAD_PATH
 from zelto_agents.receiver import (
@@ -59,11 +61,8 @@ def create_app(store: Store, *, host: str = "127.0.0.1", faults: Faults | None =
     app.add_exception_handler(sqlite3.Error, _disk_trouble)
     app.add_exception_handler(Exception, _own_fault)
 
-    async def upload(request: Request) -> Response:
-        return await _upload(store, request)
-
-    # A plain route: this one has no use for what FastAPI does for each request.
-    app.add_route(UPLOAD_PATH, upload, methods=["POST"])
+    uploads = _Uploads(store)
+    app.router.routes.append(Route(UPLOAD_PATH, uploads, methods=["POST"]))  # and 405 for others
 
     @app.get("/readyz")
     def ready() -> Response:
@@ -74,11 +73,26 @@ def create_app(store: Store, *, host: str = "127.0.0.1", faults: Faults | None =
     app.include_router(recordings_api.router(store, host=host))
     app.include_router(openapi.router())
     app.state.releases = Releases()
-    app.add_middleware(FaultyUploads, faults=faults, releases=app.state.releases)
+    app.add_middleware(FaultyUploads, uploads=uploads, faults=faults, releases=app.state.releases)
     app.include_router(faults_api.router(faults, host=host))
     app.state.streams = page_api.Streams()
     app.include_router(page_api.router(store, app.state.streams, host=host))
     return app
+
+
+class _Uploads:
+    """The upload as an ASGI app: it has no use for what FastAPI does for each request."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        try:
+            answer = await _upload(self._store, request)
+        except sqlite3.Error as error:
+            answer = await _disk_trouble(request, error)
+        await answer(scope, receive, send)
 
 
 async def _upload(store: Store, request: Request) -> Response:

@@ -69,28 +69,31 @@ class Releases:
 
 
 class FaultyUploads:
-    """Lets each upload meet the fault whose turn it is; everything else passes.
+    """Lets each upload meet the fault whose turn it is, if it is any's; everything else passes.
 
     Args:
         app: what is behind.
+        uploads: what answers uploads.
         faults: the faults in force.
         releases: told when the server stops.
     """
 
-    def __init__(self, app: ASGIApp, *, faults: Faults, releases: Releases) -> None:
+    def __init__(
+        self, app: ASGIApp, *, uploads: ASGIApp, faults: Faults, releases: Releases
+    ) -> None:
         self._app = app
+        self._uploads = uploads
         self._faults = faults
         self._releases = releases
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        if (
-            scope["type"] != "http"
-            or scope["path"] != UPLOAD_PATH
-            or scope["method"] != "POST"
-            or (fault := self._faults.strike()) is None
-        ):
+        if scope["type"] != "http" or scope["path"] != UPLOAD_PATH or scope["method"] != "POST":
             await self._app(scope, receive, send)
+            return
+        fault = self._faults.strike()
+        if fault is None:
+            await self._uploads(scope, receive, send)
             return
         match fault.kind:
             case "status" | "hang" | "reset":
@@ -98,11 +101,11 @@ class FaultyUploads:
             case "slow":
                 with self._releases.open() as released, contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(released.wait(), fault.seconds)
-                await self._app(scope, receive, send)
+                await self._uploads(scope, receive, send)
             case "lost":
-                await self._app(scope, receive, _Cut(scope, receive))
+                await self._uploads(scope, receive, _Cut(scope, receive))
             case "swallow":
-                await self._app({**scope, _FAULT: fault}, receive, send)
+                await self._uploads({**scope, _FAULT: fault}, receive, send)
 
     async def _instead(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
         body = await _start_of(receive)

@@ -127,8 +127,6 @@ def connect(path: Path) -> sqlite3.Connection:
         version = _version(db)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
-        # Pages: four times the usual, because ingest writes the same ones again and again.
-        db.execute("PRAGMA wal_autocheckpoint = 4000")
         if version in _CHANGES:
             db.execute(_CHANGES[version])
         db.executescript(_TABLES)
