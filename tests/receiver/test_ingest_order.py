@@ -159,3 +159,22 @@ def test_a_body_that_nobody_gave_a_verdict_does_not_hold_up_the_end(tmp_path: Pa
     with run_in_thread(path) as receiver:
         receiver.wait_until_ingested()
         assert len(receiver.conversations()) == 1
+
+
+def test_a_body_that_our_own_fault_leaves_unjudged_stops_no_other(
+    receiver: RunningReceiver, body: Body, monkeypatch: pytest.MonkeyPatch
+):
+    def broken(provider: str | None, content: bytes) -> Any:
+        if b"boom" in content:
+            raise ZeroDivisionError
+        return judge(provider, content)
+
+    for module in ("app", "_writing"):
+        monkeypatch.setattr(f"zelto_agents.receiver.{module}.judge", broken)
+    assert post(receiver, receiver.key, body("boom")) == 500
+    assert post(receiver, receiver.key, body("conv-1")) == 200
+    assert receiver.wait_for("conv-1")["externalId"] == "conv-1"
+    assert next((each["state"], each["reason"]) for each in receiver.deliveries()) == (
+        "failed",
+        "judging broke: ZeroDivisionError",
+    )

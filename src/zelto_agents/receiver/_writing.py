@@ -290,7 +290,7 @@ class Writing:
                 "SELECT organisation, received_at, provider, body FROM raw WHERE id = ?", (raw_id,)
             ).fetchone()
             entry = Entry(raw_id, sent["organisation"], sent["received_at"])
-            verdict = judge(sent["provider"], sent["body"])
+            verdict = _judged(sent["provider"], sent["body"])
         else:
             entry = Entry(raw_id, place.organisation, place.received_at)
             verdict = place.verdict
@@ -309,3 +309,13 @@ class Writing:
             future.set_exception(error)
         else:
             future.set_result(None)
+
+
+def _judged(provider: str | None, body: bytes) -> Verdict:
+    """The verdict on a body whose upload ended without one; a fault of ours stops no other."""
+    try:
+        return judge(provider, body)
+    except Exception as error:  # noqa: BLE001 - the thread must go on
+        log.error("a body could not be judged (%s)", type(error).__name__)
+        reason = f"judging broke: {type(error).__name__}"
+        return Verdict(500, {"error": "Internal error"}, state="failed", reason=reason)
