@@ -30,9 +30,8 @@ from run_job import run_job
 from scripted import CallerLine, Reply, Script
 from scripted.livekit import ScriptedCall, ScriptedLLM
 
-SCRIPT = Script(replies=(Reply(to="greet", text="Hello."),), hang_up=2.0)
-# Nobody hangs up: the agent's side ends the call.
-OPEN = replace(SCRIPT, hang_up=None)
+# Nobody hangs up by the clock: the caller does once greeted, or the agent's side ends the call.
+SCRIPT = Script(replies=(Reply(to="greet", text="Hello."),))
 # Nothing of it goes to LiveKit's cloud; the first versions know all or nothing.
 AUDIO_ONLY: Any = (
     {"audio": True, "traces": False, "logs": False, "transcript": False}
@@ -73,11 +72,16 @@ async def greeted(session: AgentSession[None]) -> None:
         "conversation_item_added",
         lambda event: heard.set() if event.item.type == "message" else None,
     )
-    await heard.wait()
+    if not any(item.type == "message" for item in session.history.items):
+        await heard.wait()
 
 
-async def plain(ctx: JobContext) -> None:
-    await start(ctx)
+async def answered(ctx: JobContext, record: Any = None) -> ScriptedCall:
+    """A call whose caller hangs up once they were greeted."""
+    call, session = await start(ctx, record=record)
+    await greeted(session)
+    call.hang_up(session)
+    return call
 
 
 async def spoiled(ctx: JobContext) -> None:
@@ -87,7 +91,7 @@ async def spoiled(ctx: JobContext) -> None:
         raise RuntimeError("a callback of the user's")
 
     ctx.add_shutdown_callback(spoil)
-    await start(ctx)
+    await answered(ctx)
 
 
 async def unstarted(ctx: JobContext) -> None:
@@ -106,14 +110,14 @@ async def failing_start(ctx: JobContext) -> None:
 
 async def crashing(ctx: JobContext) -> None:
     """The entrypoint raises in the middle of the call."""
-    _, session = await start(ctx, OPEN)
+    _, session = await start(ctx)
     await greeted(session)
     raise RuntimeError("a bug of the user's")
 
 
 async def shut_down(ctx: JobContext) -> None:
     """The agent's code ends the job, with a reason of its own."""
-    _, session = await start(ctx, OPEN)
+    _, session = await start(ctx)
     await greeted(session)
     ctx.shutdown("voicemail")
 
@@ -147,7 +151,7 @@ async def no_model(ctx: JobContext) -> None:
             return answer
 
     lines = tuple(CallerLine(i + 0.2, i + 0.5, "Hello?") for i in range(1, 12, 2))
-    await start(ctx, replace(OPEN, lines=lines), llm=Broken(OPEN))
+    await start(ctx, replace(SCRIPT, lines=lines), llm=Broken(SCRIPT))
 
 
 async def tagged(ctx: JobContext) -> None:
@@ -157,16 +161,16 @@ async def tagged(ctx: JobContext) -> None:
         ctx.tagger.add("voicemail:false")
         ctx.tagger.success("the caller was greeted")
 
-    call, _ = await start(ctx)
+    call = await answered(ctx)
     await call.ended()
     await judge()
 
 
 async def two_sessions(ctx: JobContext) -> None:
     """A warm transfer: a second session, beside the first, in the same job."""
-    _, first = await start(ctx, OPEN)
+    _, first = await start(ctx)
     await greeted(first)
-    second = ScriptedCall(OPEN)
+    second = ScriptedCall(SCRIPT)
     session: AgentSession[None] = AgentSession(**second.session_kwargs())
     zelto.attach(session, agent_id="transfer")
     second.connect(session)
@@ -177,7 +181,7 @@ async def two_sessions(ctx: JobContext) -> None:
 
 async def killed(ctx: JobContext) -> None:
     """SIGKILL, as the kernel sends it to whoever takes too much memory."""
-    _, session = await start(ctx, OPEN)
+    _, session = await start(ctx)
     await greeted(session)
     await asyncio.sleep(0.2)
     os.kill(os.getpid(), signal.SIGKILL)
@@ -185,7 +189,7 @@ async def killed(ctx: JobContext) -> None:
 
 async def terminated(ctx: JobContext) -> None:
     """SIGTERM of the job's process, which under forkserver ends it at once."""
-    _, session = await start(ctx, OPEN)
+    _, session = await start(ctx)
     await greeted(session)
     await asyncio.sleep(0.2)
     os.kill(os.getpid(), signal.SIGTERM)
@@ -193,7 +197,7 @@ async def terminated(ctx: JobContext) -> None:
 
 async def recorded(ctx: JobContext) -> None:
     """LiveKit's own recorder writes the session's audio."""
-    await start(ctx, record=AUDIO_ONLY)
+    await answered(ctx, record=AUDIO_ONLY)
 
 
 KINDS: dict[str, Callable[[JobContext], Awaitable[None]]] = {
@@ -218,7 +222,7 @@ server = AgentServer()
 
 @server.rtc_session()
 async def entrypoint(ctx: JobContext) -> None:
-    await KINDS.get(ctx.job.room.name, plain)(ctx)
+    await KINDS.get(ctx.job.room.name, answered)(ctx)
 
 
 async def play(kinds: list[str]) -> None:

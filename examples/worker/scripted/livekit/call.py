@@ -48,7 +48,7 @@ class ScriptedCall:
             ctx._room = self.room  # noqa: SLF001 - there is no public way to give a job a room
         self._speaker = Loudspeaker(pauses=pauses)
         self._ended = asyncio.Event()
-        self._hang_up: asyncio.Task[None] | None = None
+        self._hanging_up: asyncio.Task[None] | None = None
         self._closed_after = math.inf
         self.started_at = 0.0
         """When the clock of the script started, epoch seconds."""
@@ -107,21 +107,25 @@ class ScriptedCall:
         session.output.transcription = heard.text_output
         session.on("close", self._on_close)
         if self.script.hang_up is not None:
-            self._hang_up = asyncio.create_task(self._hang_up_at(self.script.hang_up, session))
+            self._hanging_up = asyncio.create_task(self._hang_up_at(self.script.hang_up, session))
 
     async def ended(self) -> None:
         """Wait until the session has closed, whoever ended it."""
         await self._ended.wait()
 
-    async def _hang_up_at(self, seconds: float, session: AgentSession[Any]) -> None:
-        await asyncio.sleep(seconds)
+    def hang_up(self, session: AgentSession[Any]) -> None:
+        """Let the caller hang up now, for a script that does not say when."""
         self._room.hang_up(rtc.DisconnectReason.CLIENT_INITIATED)
         session.shutdown(drain=False)  # for a session that does not watch the scripted room
+
+    async def _hang_up_at(self, seconds: float, session: AgentSession[Any]) -> None:
+        await asyncio.sleep(seconds)
+        self.hang_up(session)
 
     def _on_close(self, _: CloseEvent) -> None:
         self._closed_after = time.time() - self.started_at
         self._ended.set()
-        if self._hang_up is not None:
-            self._hang_up.cancel()
+        if self._hanging_up is not None:
+            self._hanging_up.cancel()
         if self._ctx is not None:
             self._ctx.shutdown(reason="room disconnected")

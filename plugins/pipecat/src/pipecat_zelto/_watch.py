@@ -126,10 +126,10 @@ class PipelineWatch:
             self._answers.aggregated = True
             processor.add_event_handler("on_assistant_turn_started", self._on_answer_started)
             processor.add_event_handler("on_assistant_turn_stopped", self._on_answer_stopped)
-        if "on_recording_started" in events:
+        if "on_recording_started" in events:  # older releases do not tell
             processor.add_event_handler("on_recording_started", self._on_recording)
-            if self.call.keeps_audio:
-                processor.add_event_handler("on_audio_data", self._on_audio)
+        if "on_audio_data" in events and self.call.keeps_audio:
+            processor.add_event_handler("on_audio_data", self._on_audio)
         for transport in transports(processor):
             self._transport.follow(transport)
         self._voice = self._voice or carries_audio(processor)
