@@ -1,7 +1,12 @@
 """Models that the frameworks' plugins use today, and what their providers publish.
 
 Names are those of the installed LiveKit plugins and Pipecat services, defaults among them. Dollars
-are for a million tokens (new, cached, written), a million characters, or a minute.
+are for a million tokens (new, cached, written), a million characters, or an hour.
+
+Read on 2026-11-25 by ourselves: OpenAI's pages of one model each, Claude Opus 4.5 on Anthropic's
+page, and Cartesia's page. The other prices of language models, Groq's of speech among them, are
+those that genai-prices gives with the page named here; ``via`` in ``prices.json`` says who read the
+other pages.
 """
 
 from __future__ import annotations
@@ -9,7 +14,11 @@ from __future__ import annotations
 from typing import Any
 
 OPENAI = "https://developers.openai.com/api/docs/pricing"
-ANTHROPIC = "https://www.anthropic.com/pricing#api"
+OPENAI_MODEL = "https://developers.openai.com/api/docs/models/"
+AZURE_OPENAI = (
+    "https://azure.microsoft.com/en-us/pricing/details/cognitive-services/openai-service/"
+)
+ANTHROPIC = "https://platform.claude.com/docs/en/about-claude/pricing"
 GEMINI = "https://ai.google.dev/gemini-api/docs/pricing"
 GROQ = "https://console.groq.com/docs/models"
 BEDROCK = "https://aws.amazon.com/bedrock/pricing/"
@@ -30,14 +39,14 @@ LANGUAGE: list[tuple[str, str, str, str, str, str]] = [
     ("api.openai.com", "gpt-4o-mini", "0.15", "0.075", "0.6", OPENAI),
     ("openai", "gpt-4.1", "2", "0.5", "8", OPENAI),
     ("openai", "gpt-4.1-mini", "0.4", "0.1", "1.6", OPENAI),
-    ("openai", "gpt-4.1-nano", "0.1", "0.025", "0.4", OPENAI),
+    ("openai", "gpt-4.1-nano", "0.1", "0.025", "0.4", OPENAI_MODEL + "gpt-4.1-nano"),
     ("api.openai.com", "gpt-5", "1.25", "0.125", "10", OPENAI),
-    ("api.openai.com", "gpt-5-mini", "0.25", "0.025", "2", OPENAI),
-    ("api.openai.com", "gpt-5-nano", "0.05", "0.005", "0.4", OPENAI),
+    ("api.openai.com", "gpt-5-mini", "0.25", "0.025", "2", OPENAI_MODEL + "gpt-5-mini"),
+    ("api.openai.com", "gpt-5-nano", "0.05", "0.005", "0.4", OPENAI_MODEL + "gpt-5-nano"),
     ("api.openai.com", "gpt-5.2", "1.75", "0.175", "14", OPENAI),
     ("api.openai.com", "gpt-5.4", "2.5", "0.25", "15", OPENAI),
     ("api.openai.com", "gpt-5.4-mini", "0.75", "0.075", "4.5", OPENAI),
-    ("my-team.openai.azure.com", "gpt-4o", "2.5", "1.25", "10", OPENAI),
+    ("my-team.openai.azure.com", "gpt-4o", "2.5", "1.25", "10", AZURE_OPENAI),
     ("api.anthropic.com", "claude-sonnet-4-6", "3", "0.3", "15", ANTHROPIC),
     ("anthropic", "claude-haiku-4-5", "1", "0.1", "5", ANTHROPIC),
     ("anthropic", "claude-opus-4-5", "5", "0.5", "25", ANTHROPIC),
@@ -58,8 +67,24 @@ LANGUAGE: list[tuple[str, str, str, str, str, str]] = [
 REALTIME: list[tuple[str, str, str, str, str, str, str]] = [
     ("api.openai.com", "gpt-realtime", "4", "16", "32", "64", OPENAI),
     ("openai", "gpt-realtime-mini", "0.6", "2.4", "10", "20", OPENAI),
-    ("openai", "gpt-4o-realtime-preview", "5", "20", "40", "80", OPENAI),
-    ("openai", "gpt-4o-mini-realtime-preview", "0.6", "2.4", "10", "20", OPENAI),
+    (
+        "openai",
+        "gpt-4o-realtime-preview",
+        "5",
+        "20",
+        "40",
+        "80",
+        OPENAI_MODEL + "gpt-4o-realtime-preview",
+    ),
+    (
+        "openai",
+        "gpt-4o-mini-realtime-preview",
+        "0.6",
+        "2.4",
+        "10",
+        "20",
+        OPENAI_MODEL + "gpt-4o-mini-realtime-preview",
+    ),
     ("Gemini", "gemini-live-2.5-flash", "0.5", "2", "3", "12", GEMINI),
     ("Amazon", "amazon.nova-sonic-v1:0", "0.06", "0.24", "3.4", "13.6", BEDROCK),
 ]
@@ -78,8 +103,8 @@ HEARING: list[tuple[str, str, str, str]] = [
     ("AssemblyAI", "universal-streaming-english", "0.15", ASSEMBLYAI),
     ("Azure STT", "unknown", "1", AZURE),
     ("Google Cloud Platform", "chirp_3", "0.96", GOOGLE_STT),
-    ("openai", "gpt-realtime-whisper", "1.02", OPENAI),
-    ("api.openai.com", "whisper-1", "0.36", OPENAI),
+    ("openai", "gpt-realtime-whisper", "1.02", OPENAI_MODEL + "gpt-realtime-whisper"),
+    ("api.openai.com", "whisper-1", "0.36", OPENAI_MODEL + "whisper-1"),
     ("groq", "whisper-large-v3-turbo", "0.04", GROQ),
     ("livekit", "deepgram/nova-3", "0.288", INFERENCE),
     ("livekit", "assemblyai/universal-streaming", "0.15", INFERENCE),
@@ -91,14 +116,15 @@ SPEAKING: list[tuple[str, str, str, str]] = [
     ("Deepgram", "aura-asteria-en", "15", DEEPGRAM),
     ("livekit.plugins.cartesia", "sonic-3", "50", CARTESIA),
     ("CartesiaTTSService#0", "sonic-3.6", "50", CARTESIA),
-    ("ElevenLabs", "eleven_turbo_v2_5", "50", ELEVENLABS),
-    ("elevenlabs", "eleven_flash_v2_5", "50", ELEVENLABS),
-    ("ElevenLabs", "eleven_multilingual_v2", "100", ELEVENLABS),
+    ("ElevenLabs", "eleven_turbo_v2_5", "40", ELEVENLABS),
+    ("elevenlabs", "eleven_flash_v2_5", "40", ELEVENLABS),
+    ("ElevenLabs", "eleven_multilingual_v2", "80", ELEVENLABS),
+    ("ElevenLabs", "eleven_v4_turbo", "40", ELEVENLABS),
     ("Rime", "coda", "50", RIME),
     ("rime", "mistv2", "30", RIME),
     ("Google Cloud Platform", "Chirp3", "30", GOOGLE_TTS),
     ("Amazon Polly", "generative", "30", POLLY),
-    ("api.openai.com", "tts-1", "15", OPENAI),
+    ("api.openai.com", "tts-1", "15", OPENAI_MODEL + "tts-1"),
     ("groq", "canopylabs/orpheus-v1-english", "22", GROQ),
     ("livekit", "cartesia/sonic-3", "50", INFERENCE),
     ("livekit", "inworld/inworld-tts-2", "25", INFERENCE),
@@ -136,7 +162,7 @@ WITHOUT: list[tuple[dict[str, Any], str]] = [
         {
             "type": "tts_usage",
             "provider": "ElevenLabs",
-            "model": "eleven_v4",
+            "model": "eleven_multilingual_v1",
             "characters_count": 9,
         },
         "no published price is known",

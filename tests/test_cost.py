@@ -84,7 +84,9 @@ def test_a_realtime_model_costs_what_its_provider_publishes(row: tuple[str, ...]
 def test_hearing_costs_what_the_provider_publishes(row: tuple[str, ...]):
     provider, model, hour, page = row
     part = {"type": "stt_usage", "provider": provider, "model": model, "audio_duration": 450.0}
-    assert line_of(part).usd == Decimal(hour) / 8, page
+    line = line_of(part)
+    assert line.usd == Decimal(hour) / 8, page
+    assert line.published in (None, page)
 
 
 @pytest.mark.parametrize("row", SPEAKING, ids=lambda row: f"{row[0]} {row[1]}")
@@ -97,7 +99,9 @@ def test_speaking_costs_what_the_provider_publishes(row: tuple[str, ...]):
         "characters_count": 800,
         "audio_duration": 51.2,
     }
-    assert line_of(part).usd == 800 * Decimal(million) / MILLION, page
+    line = line_of(part)
+    assert line.usd == 800 * Decimal(million) / MILLION, page
+    assert line.published in (None, page)
 
 
 @pytest.mark.parametrize(("part", "why"), WITHOUT, ids=lambda value: str(value)[:60])
