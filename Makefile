@@ -15,7 +15,7 @@ PIPECAT ?= 1.4.0 1.8.1 1.14.0
 # Most tests wait more than they compute.
 AT_ONCE := -n $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --dist loadfile
 
-.PHONY: help demo test test-matrix lint typecheck build bench screenshots format chromium postgresql livekit-server s3-server clean
+.PHONY: help demo test test-matrix lint typecheck build bench screenshots format chromium postgresql servers clean
 
 help:
 	@echo "make demo       a voice call, two text chats and an outage, on a page of your own"
@@ -39,7 +39,7 @@ $(UV):
 demo: .venv/.ready
 	@$(RUN) python examples/worker/demo.py $(if $(ONCE),--once)
 
-test: .venv/.ready chromium postgresql livekit-server s3-server
+test: .venv/.ready chromium postgresql servers
 ifdef ARGS
 	$(RUN) pytest $(AT_ONCE) $(ARGS)
 else
@@ -103,14 +103,10 @@ postgresql:
 			echo "    sudo apt-get update && sudo apt-get install -y postgresql"; \
 		fi; }
 
-# Calls over WebRTC are tested on a real server. It is built here where there is Go; without it,
-# those tests are skipped.
-livekit-server:
-	@scripts/livekit-server
-
-# Recordings are uploaded to a real server that speaks S3, built and skipped likewise.
-s3-server:
-	@scripts/s3-server
+# Calls over WebRTC and uploads of recordings are tested on real servers. They are built here where
+# there is Go; without it, those tests are skipped.
+servers:
+	@scripts/servers
 
 clean:
 	rm -rf .venv .tools dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -26,7 +26,7 @@ def missing() -> str | None:
         return None
     with contextlib.suppress(FileNotFoundError):
         return REASON.read_text().strip()
-    return "livekit-server is not built: run make livekit-server"
+    return "livekit-server is not built: run make servers"
 
 
 class LiveServer:

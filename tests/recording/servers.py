@@ -31,7 +31,7 @@ def missing() -> str | None:
         return None
     with contextlib.suppress(FileNotFoundError):
         return REASON.read_text().strip()
-    return "s3-server is not built: run make s3-server"
+    return "s3-server is not built: run make servers"
 
 
 class S3Server:
