@@ -8,12 +8,14 @@ RUN := $(UV) run --no-sync
 export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON := $(shell $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null)
 unexport VIRTUAL_ENV
+# Without bytecode every process of a test compiles the frameworks anew: seconds each time.
+unexport PYTHONDONTWRITEBYTECODE
 # The releases that `make test-matrix` plays: the oldest, some between, the locked one.
 LIVEKIT ?= 1.5.0 1.5.17 1.6.10 1.7.1 1.8.9
 PIPECAT ?= 1.4.0 1.8.1 1.14.0
 
 # Most tests wait more than they compute.
-AT_ONCE := -n $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --dist loadfile
+AT_ONCE := -n $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 2 + 1) --dist loadfile
 
 .PHONY: help demo test test-matrix lint typecheck build bench screenshots format chromium postgresql servers clean
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,9 +16,12 @@ from commands import run
 from recording.servers import Request, WebServer, said
 from recording.test_egress_webhook import KEY, SECRET, signed, webhook
 from shelf import FROM_HERE, Shelf, audio_of
+from talking import until
 from test_enrichment import bodies, environment_of, settings  # noqa: F401 - a fixture
 from zelto_agents import Settings, Zelto
 from zelto_agents.facts import RecordingAwaited
+from zelto_agents.outbox import Pending
+from zelto_agents.outbox.sqlite import SqliteOutbox
 from zelto_agents.receiver import RunningReceiver, run_in_thread
 from zelto_agents.recording import WebhookError
 
@@ -49,6 +54,8 @@ class LiveKit:
             "LIVEKIT_API_SECRET": SECRET,
         }
         self.asked: list[Any] = []
+        self.may_answer = threading.Event()
+        self.may_answer.set()
         self.item: dict[str, Any] = {
             "egress_id": "EG_1",
             "room_name": "support",
@@ -58,8 +65,10 @@ class LiveKit:
         web.resources["/twirp/livekit.Egress/ListEgress"] = self._list
 
     def _list(self, request: Request) -> Any:
+        item = dict(self.item)
         self.asked.append(request.json)
-        return said({"items": [self.item]})
+        self.may_answer.wait(20)
+        return said({"items": [item]})
 
     def complete(self) -> None:
         """The egress has written its file."""
@@ -121,3 +130,27 @@ def test_a_webhook_saves_the_asking(
         zelto.egress_ended(body, signed(body))
         assert audio_of(receiver) == SOUND
     assert bodies(receiver)[-1]["metadata"]["zelto"]["recording"]["state"] == "found"
+
+
+def test_a_webhook_counts_although_somebody_asks_just_then(
+    settings: Settings,  # noqa: F811 - the fixture
+    receiver: RunningReceiver,
+    livekit: LiveKit,
+):
+    livekit.may_answer.clear()
+    with Zelto(settings=settings) as zelto:
+        with zelto.call("conv-1", agent_id="support") as call:
+            call.turn("user", "Hi")
+            call.recording(egress="EG_1")
+        until(lambda: livekit.asked != [])
+        livekit.complete()
+        body = webhook()
+        zelto.egress_ended(body, signed(body))
+        until(lambda: [one.lease_until for one in awaited(settings)] == [0])
+        livekit.may_answer.set()
+        assert audio_of(receiver) == SOUND
+
+
+def awaited(settings: Settings) -> list[Pending]:  # noqa: F811 - the fixture's value
+    with contextlib.closing(SqliteOutbox(settings.outbox)) as outbox:
+        return outbox.pending()

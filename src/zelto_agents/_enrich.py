@@ -131,9 +131,14 @@ class Enricher:
         """Make all that is awaited, or what awaits this egress, due now; how much that is."""
         now, hurried = time.time(), 0
         for one in self._outbox.pending():
-            free = one.state == "waiting" and one.lease_until <= now
-            if free and (over is None or _awaits(one, over)):
-                hurried += self._outbox.settle_pending(replace(one, due_at=now), now=now)
+            if one.state != "waiting" or not (over is None or _awaits(one, over)):
+                continue
+            hurried += 1
+            # Whoever is asking for that egress may have asked before it was over: the answer does
+            # not count any more. A live call's is looked for at its end.
+            free_at = one.lease_until if over is None else one.lease_until - LEASE
+            if free_at <= now:
+                self._outbox.settle_pending(replace(one, due_at=now), now=now)
         return hurried
 
     def _claim(self) -> list[Pending]:

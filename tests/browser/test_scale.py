@@ -44,6 +44,7 @@ def crowded():
                 ),
             )
         db.close()
+        receiver.store.index()
         yield receiver
 
 

@@ -36,7 +36,9 @@ zelto.install(server)
 @server.rtc_session()
 async def entrypoint(ctx: JobContext) -> None:
     names = [thread.name for thread in threading.enumerate()]
-    print(json.dumps({"pid": os.getpid(), "threads": names}), flush=True)
+    # One write: the worker's log is in the same stream.
+    sys.stdout.write(json.dumps({"pid": os.getpid(), "threads": names}) + "\n")
+    sys.stdout.flush()
     call = ScriptedCall(Script(hang_up=SECONDS), ctx)
     session: AgentSession[None] = AgentSession(**call.session_kwargs())
     zelto.attach(session, agent_id="quiet")

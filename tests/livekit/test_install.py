@@ -186,6 +186,11 @@ def watches() -> int:
     return sum(thread.name == "zelto-watch" for thread in threading.enumerate())
 
 
+def is_over() -> bool:
+    """Whether the watch has ended, and whoever ended it has said so."""
+    return not {"zelto-watch", "zelto-end"} & {thread.name for thread in threading.enumerate()}
+
+
 async def run(server: AgentServer, meanwhile: Callable[[], Awaitable[object]]) -> None:
     """A worker without jobs, from its start to its end."""
     started = asyncio.Event()
@@ -225,7 +230,7 @@ def test_installed_twice_it_is_one_watch_that_ends_with_the_worker_and_starts_ag
 
     for name in ("conv-1", "conv-2"):
         asyncio.run(run(server, lambda name=name: deliver(name)))
-        until(lambda: watches() == 0)
+        until(is_over)
 
 
 def test_a_server_that_was_handed_to_another_process_as_for_a_reload_has_its_watch(
@@ -239,7 +244,7 @@ def test_a_server_that_was_handed_to_another_process_as_for_a_reload_has_its_wat
 
     asyncio.run(run(server, look))
     assert seen == [1]
-    until(lambda: watches() == 0)
+    until(is_over)
 
 
 async def nothing() -> None:
@@ -270,7 +275,7 @@ def test_a_setting_that_cannot_be_used_is_named_once_and_the_worker_runs(
     asyncio.run(run(installed(broken), nothing))
     (record,) = [r for r in caplog.records if "zelto" in r.name and r.levelno > logging.INFO]
     assert "environment ZELTO_RETAIN is not usable" in record.getMessage()
-    until(lambda: watches() == 0)
+    until(is_over)
 
 
 def test_without_a_key_it_delivers_nothing_and_says_what_waits(
@@ -281,7 +286,7 @@ def test_without_a_key_it_delivers_nothing_and_says_what_waits(
     with opened(keyless.outbox) as engine:
         engine.put(a_put("conv-1", ""), now=time.time())
     asyncio.run(run(installed(keyless), nothing))
-    until(lambda: watches() == 0)
+    until(is_over)
     assert [r.getMessage() for r in caplog.records if r.name == "livekit.plugins.zelto"] == [
         "ZELTO_API_KEY is not set (or not usable): the worker's main process delivers nothing",
         "stopped watching the outbox: 0 sent, 1 still wait: there is no usable key and base URL",
@@ -298,7 +303,7 @@ def test_an_outbox_that_cannot_be_written_is_told_once_and_the_worker_runs(
         return sum(record.levelno >= logging.ERROR for record in caplog.records)
 
     asyncio.run(run(installed(unusable), lambda: asyncio.to_thread(until, lambda: errors() > 0)))
-    until(lambda: watches() == 0)
+    until(is_over)
     assert errors() == 1
 
 
@@ -324,4 +329,4 @@ def test_a_worker_that_gives_its_connection_up_is_watched_until_it_is_closed(
         await server.aclose()
 
     asyncio.run(give_up_and_close())
-    until(lambda: watches() == 0)
+    until(is_over)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import socket
+import sqlite3
 import ssl
 import stat
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +21,7 @@ import pytest
 import trustme
 
 from zelto_agents.receiver import Limits, RunningReceiver, reads
+from zelto_agents.receiver.store import Store
 
 WAV = b"RIFF\x24\x00\x00\x00WAVEfmt " + bytes(range(256)) * 40
 OGG = b"OggS" + bytes(5000)
@@ -204,6 +210,26 @@ def test_a_failed_fetch_is_tried_again_until_it_works(receiver, storage, send, b
     recording = wait(receiver)["recording"]
     assert (recording["tries"], recording["why"]) == (3, None)
     assert storage.asked == ["/a.wav"] * 3
+
+
+def test_a_try_whose_time_comes_meanwhile_is_not_forgotten(tmp_path, storage, body):
+    moments = count()
+
+    def clock() -> datetime:
+        """A second passes each time that somebody looks."""
+        return datetime(2026, 3, 1, tzinfo=UTC) + timedelta(seconds=next(moments))
+
+    limits = Limits(allow_private=True, backoff=(1.05, 1.05))
+    store = Store(tmp_path / "zelto.db", clock=clock, limits=limits)
+    url = storage.put("/a.wav", (404, {}, b""), (503, {}, b""), audio())
+    content = json.dumps(recorded(body, url)).encode()
+    store.settle(store.append("zelto", content), None)
+    with contextlib.closing(store):
+        assert store.wait(lambda: store.read(states) == ["ready"], 10)
+
+
+def states(db: sqlite3.Connection) -> list[str]:
+    return [row["state"] for row in db.execute("SELECT state FROM recordings")]
 
 
 def test_after_its_tries_it_failed_and_is_fetched_on_demand(receiver, storage, send, body):

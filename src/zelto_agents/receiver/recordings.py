@@ -23,7 +23,7 @@ __all__ = [
     "folder",
     "forget",
     "known_ids",
-    "next_due",
+    "next_after",
     "retry",
     "retry_refused",
     "shown",
@@ -90,10 +90,12 @@ def untried(db: sqlite3.Connection) -> bool:
     return db.execute(statement).fetchone() is not None
 
 
-def next_due(db: sqlite3.Connection) -> str | None:
-    """When the next recording is to be tried; None when none waits for its time."""
-    statement = "SELECT min(next_try_at) FROM recordings WHERE state = 'waiting'"
-    found = db.execute(statement).fetchone()[0]
+def next_after(db: sqlite3.Connection, now: str) -> str | None:
+    """When the next recording that is not due yet is to be tried; None when there is none."""
+    statement = (
+        "SELECT min(next_try_at) FROM recordings WHERE state = 'waiting' AND next_try_at > ?"
+    )
+    found = db.execute(statement, (now,)).fetchone()[0]
     return None if found is None else str(found)
 
 

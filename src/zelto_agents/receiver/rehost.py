@@ -114,28 +114,28 @@ class Rehosting:
         try:
             while True:
                 self._wake.clear()
-                self._start_due()
+                now = self._store.now()
+                self._start_due(now)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), self._pause())
+                    await asyncio.wait_for(self._wake.wait(), self._pause(now))
         finally:
             for task in self._busy.values():
                 task.cancel()
             await asyncio.gather(*self._busy.values(), return_exceptions=True)
 
-    def _start_due(self) -> None:
-        found = self._store.read(recordings.due, self._store.now(), limit=2 * _AT_ONCE)
+    def _start_due(self, now: str) -> None:
+        found = self._store.read(recordings.due, now, limit=2 * _AT_ONCE)
         for recording in found:
             if recording.id not in self._busy and len(self._busy) < _AT_ONCE:
                 self._busy[recording.id] = asyncio.create_task(self._fetch(recording))
 
-    def _pause(self) -> float | None:
+    def _pause(self, now: str) -> float | None:
         """Seconds until the next try that waits for its time; None when there is none."""
-        at = self._store.read(recordings.next_due)
+        # What was due by then is being fetched, or waits for one that is: its end wakes us.
+        at = self._store.read(recordings.next_after, now)
         if at is None or len(self._busy) >= _AT_ONCE:
             return None
-        left = datetime.fromisoformat(at) - datetime.fromisoformat(self._store.now())
-        # One that is due and yet not started is being fetched: its end wakes us.
-        return left.total_seconds() if left > timedelta() else None
+        return (datetime.fromisoformat(at) - datetime.fromisoformat(now)).total_seconds()
 
     async def _fetch(self, recording: Recording) -> None:
         try:
