@@ -15,13 +15,14 @@ LIVEKIT ?= 1.5.0 1.5.17 1.6.10 1.7.1 1.8.9
 PIPECAT ?= 1.4.0 1.8.1 1.14.0
 
 # Most tests wait more than they compute.
-AT_ONCE := -n $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 2 + 1) --dist loadfile
+AT_ONCE := -n $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --dist loadgroup
 
-.PHONY: help demo test test-matrix lint typecheck build bench screenshots format chromium postgresql servers clean
+.PHONY: help demo test test-exhaustive test-matrix lint typecheck build bench screenshots format chromium postgresql servers clean
 
 help:
 	@echo "make demo       a voice call, two text chats and an outage, on a page of your own"
-	@echo "make test       the whole test suite"
+	@echo "make test       the test suite"
+	@echo "make test-exhaustive  proofs that take minutes: every rule of the receiver, crashes, faults"
 	@echo "make test-matrix  the plugins' tests against several versions of their frameworks"
 	@echo "make screenshots  pictures of every view of the receiver's page, in docs/screenshots"
 	@echo "make lint | typecheck | build | bench | format | clean"
@@ -45,9 +46,12 @@ test: .venv/.ready chromium postgresql servers
 ifdef ARGS
 	$(RUN) pytest $(AT_ONCE) $(ARGS)
 else
-	$(RUN) pytest $(AT_ONCE) --ignore=tests/live
+	$(RUN) pytest $(AT_ONCE) -m "not exhaustive" --ignore=tests/live
 	$(RUN) pytest tests/live  # by itself: these calls run in real time
 endif
+
+test-exhaustive: .venv/.ready chromium postgresql servers
+	$(RUN) pytest $(AT_ONCE) -m exhaustive
 
 test-matrix: $(UV)
 	@$(if $(LIVEKIT),$(PYTHON) tests/matrix.py livekit $(LIVEKIT) -- $(AT_ONCE) $(or $(ARGS),tests/livekit))

@@ -244,6 +244,7 @@ def check(machine: type[Agreement], examples: int) -> None:
     )
 
 
+@pytest.mark.exhaustive
 def test_a_sqlite_outbox_does_what_the_model_does(tmp_path: Path):
     class InAFolder(Agreement):
         count_of_folders = 0
@@ -256,6 +257,7 @@ def test_a_sqlite_outbox_does_what_the_model_does(tmp_path: Path):
     check(InAFolder, 120)
 
 
+@pytest.mark.exhaustive
 def test_a_postgres_outbox_does_what_the_model_does(
     postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ):

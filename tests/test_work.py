@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import gc
 import threading
 from pathlib import Path
 from typing import Any
@@ -11,9 +14,11 @@ import pytest
 from scripted_server import ScriptedServer, hang
 from talking import settings_for, talk, until
 from zelto_agents import Zelto, _work
+from zelto_agents._drain import Drainer
 from zelto_agents._work import Work
 from zelto_agents.outbox import Put
 from zelto_agents.outbox.sqlite import SqliteOutbox
+from zelto_agents.uploader import Uploader
 
 
 def test_while_a_sweep_waits_for_a_slow_receiver_the_thread_sleeps(
@@ -43,3 +48,24 @@ def test_while_a_sweep_waits_for_a_slow_receiver_the_thread_sleeps(
             talk(zelto)
             until(waited.is_set)
     assert all(rest > 0 for rest in looks)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_making_the_client_does_not_have_the_hosts_whole_heap_looked_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, enabled: bool
+):
+    collecting: list[bool] = []
+
+    def made(*args: Any, **options: Any) -> Uploader:
+        collecting.append(gc.isenabled())
+        return Uploader(*args, **options)
+
+    monkeypatch.setattr("zelto_agents._drain.Uploader", made)
+    (gc.enable if enabled else gc.disable)()
+    try:
+        with contextlib.closing(SqliteOutbox(tmp_path / "outbox")) as outbox:
+            drainer = Drainer(outbox, settings_for("http://127.0.0.1:9", tmp_path))
+            asyncio.run(drainer.warm_up())
+        assert (collecting, gc.isenabled()) == ([False], enabled)
+    finally:
+        gc.enable()

@@ -163,6 +163,7 @@ def real(env: dict[str, str]) -> Iterator[Run]:
         used: Run = json.loads(run(str(HERE / "overhead_session.py"), *words, env=env))
         return used
 
+    run(str(HERE / "overhead_session.py"), "with", env=env)  # an agent's bytecode is there
     with ThreadPoolExecutor(2) as both:
         without, with_ = both.map(session, (False, True))
     own = _own(without, with_)

@@ -69,6 +69,7 @@ def told(caplog: pytest.LogCaptureFixture) -> list[str]:
     ]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("damage", "all_saved"),
     [(file_deleted, True), (folder_deleted, True), (header, False), (middle, False)],

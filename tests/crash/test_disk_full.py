@@ -102,6 +102,7 @@ def test_a_disk_filled_by_others_keeps_nothing_from_being_sent(
     assert receiver.raw_count() == 100
 
 
+@pytest.mark.exhaustive
 def test_an_outbox_that_fills_its_disk_loses_nothing(
     disk: Path,
     tmp_path: Path,

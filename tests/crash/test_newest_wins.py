@@ -54,6 +54,7 @@ def applied(receiver: RunningReceiver, name: str) -> list[int]:
     return [json.loads(body)["metadata"]["revision"] for body in bodies]
 
 
+@pytest.mark.exhaustive
 def test_the_newest_of_two_revisions_is_applied_last_every_time(
     receiver: RunningReceiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

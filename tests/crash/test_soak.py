@@ -91,6 +91,7 @@ async def soak(settings: Settings, server: CountingServer, clock: Clock) -> None
         await process.aclose()
 
 
+@pytest.mark.exhaustive
 def test_an_hour_of_outage_costs_a_few_probes_and_nothing_grows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -235,6 +235,7 @@ def test_a_part_that_cannot_be_made_is_not_noticed(name: str, client: Zelto):
     assert struck
 
 
+@pytest.mark.exhaustive
 def test_whatever_else_raises_in_the_plugin_is_not_noticed(client: Zelto):
     left = INSIDE - {*GUARDED, *CONSTRUCTORS}
     luck = random.Random(1)

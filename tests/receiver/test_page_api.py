@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterator
 from unittest.mock import ANY
 
 import httpx
 import pytest
 
-from zelto_agents.receiver import run_in_thread
+from zelto_agents.receiver import RunningReceiver, run_in_thread
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -34,9 +35,16 @@ CHANGES = [
 ]
 
 
+@pytest.fixture(scope="module")
+def untouched() -> Iterator[RunningReceiver]:
+    """One that nobody sends anything to."""
+    with run_in_thread() as running:
+        yield running
+
+
 @pytest.mark.parametrize("path", PATHS)
-def test_everything_is_served_strictly_and_uncached(receiver, path):
-    answer = httpx.get(receiver.url + path)
+def test_everything_is_served_strictly_and_uncached(untouched, path):
+    answer = httpx.get(untouched.url + path)
     assert answer.status_code == 200
     assert answer.headers["content-security-policy"] == CSP
     assert answer.headers["cache-control"] == "no-store"
@@ -46,8 +54,8 @@ def test_everything_is_served_strictly_and_uncached(receiver, path):
 
 @pytest.mark.parametrize("path", [*PATHS, "/page/stream", "/page/conversations/x"])
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:80", "", "10.0.0.1"])
-def test_a_name_that_is_not_loopback_is_turned_away(receiver, path, host):
-    answer = httpx.get(receiver.url + path, headers={"Host": host})
+def test_a_name_that_is_not_loopback_is_turned_away(untouched, path, host):
+    answer = httpx.get(untouched.url + path, headers={"Host": host})
     assert answer.status_code == 403
     assert answer.json() == {"error": "This page answers to its loopback address only"}
 
@@ -135,10 +143,10 @@ def test_one_conversation_comes_with_its_document_and_deliveries(receiver, send,
         {"Sec-Fetch-Site": "same-site"},
     ],
 )
-def test_nothing_is_changed_for_a_foreign_site(receiver, method, path, headers):
-    answer = httpx.request(method, receiver.url + path, headers=headers, content=b"{}")
+def test_nothing_is_changed_for_a_foreign_site(untouched, method, path, headers):
+    answer = httpx.request(method, untouched.url + path, headers=headers, content=b"{}")
     assert answer.status_code == 403
-    assert (receiver.raw_count(), len(httpx.get(f"{receiver.url}/page/keys").json()["data"])) == (
+    assert (untouched.raw_count(), len(httpx.get(f"{untouched.url}/page/keys").json()["data"])) == (
         0,
         1,
     )

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import pytest
 
 from zelto_agents.receiver import RunningReceiver
 
@@ -37,6 +38,7 @@ def schemathesis(receiver: RunningReceiver, folder: Path, document: str, *option
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.exhaustive
 def test_every_route_keeps_to_its_document(receiver, body, tmp_path):
     headers = {"Authorization": f"Bearer {receiver.key}"}
     httpx.post(f"{receiver.url}/webhooks/calls", json=body(), headers=headers)

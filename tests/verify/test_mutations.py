@@ -27,6 +27,7 @@ def test_every_check_has_a_mutation_that_it_sees():
     assert covered == {check.number for check in all_checks()}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("numbers", "mutation"), MUTATIONS, ids=[f"{n}-{m.__name__}" for n, m in MUTATIONS]
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
@@ -46,7 +46,6 @@ _MEDIA_TYPES = {
 def router(store: Store, streams: Streams, *, host: str) -> APIRouter:
     """The page, its files, and the routes under ``/page``."""
     page = APIRouter(include_in_schema=False, dependencies=[Depends(page_guard(host))])
-    _add_files(page)
     _add_lists(page, store)
     _add_figures(page, store)
     _add_details(page, store)
@@ -58,15 +57,30 @@ def router(store: Store, streams: Streams, *, host: str) -> APIRouter:
         return StreamingResponse(updates, media_type="text/event-stream", headers=HEADERS)
 
     page.include_router(page_actions.router(store, host=host))
+    _add_files(page)  # last: their names are none of the above
     return page
 
 
 def _add_files(page: APIRouter) -> None:
-    for file in resources.files(__package__).joinpath("page").iterdir():
-        media_type = _MEDIA_TYPES.get(Path(file.name).suffix)
-        if media_type is not None:
-            path = "/" if file.name == "index.html" else f"/page/{file.name}"
-            page.add_api_route(path, _file(file.read_bytes(), media_type), methods=["GET"])
+    files = _files()
+
+    @page.get("/")
+    @page.get("/page/{name}")
+    def file(name: str = "index.html") -> Response:
+        if name not in files:
+            raise HTTPException(404, "Not Found")
+        content, media_type = files[name]
+        return Response(content, media_type=media_type, headers=HEADERS)
+
+
+@functools.cache
+def _files() -> dict[str, tuple[bytes, str]]:
+    """The page's own files by name: content and media type."""
+    return {
+        file.name: (file.read_bytes(), _MEDIA_TYPES[Path(file.name).suffix])
+        for file in resources.files(__package__).joinpath("page").iterdir()
+        if Path(file.name).suffix in _MEDIA_TYPES
+    }
 
 
 def _add_lists(page: APIRouter, store: Store) -> None:
@@ -158,10 +172,3 @@ def _add_details(page: APIRouter, store: Store) -> None:
 
 def _paged(found: list[dict[str, Any]]) -> dict[str, Any]:
     return {"data": found[:PAGE_SIZE], "more": len(found) > PAGE_SIZE}
-
-
-def _file(content: bytes, media_type: str) -> Callable[[], Response]:
-    def read() -> Response:
-        return Response(content, media_type=media_type, headers=HEADERS)
-
-    return read
