@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 
 import pytest
 
 from commands import NOWHERE, a_put, environment, gone, opened, run
-from zelto_agents.outbox import Outcome
+from postgres_server import PostgresServer
+from zelto_agents import Settings
+from zelto_agents.outbox import Outcome, Pending
+from zelto_agents.outbox.sqlite import SqliteOutbox
 
 SENT = Outcome("sent", status=200)
 REFUSED = Outcome("dead", status=400, details="version: too long")
@@ -157,3 +161,25 @@ def test_an_enrichment_that_was_made_without_a_key_waits_for_one(tmp_path: Path)
         engine.enrich("", "conv-1", {"cost": 1}, now=time.time())
     done = run("outbox", "list", env=environment(tmp_path / "outbox"))
     assert "made without a usable key or base URL: sent by the first process" in done.out
+
+
+def test_a_file_of_this_host_is_listed_whose_call_is_in_a_database(
+    postgres: PostgresServer,
+):
+    place = postgres.fresh_database()
+    env = environment(place)
+    settings = Settings.load(env)
+    with opened(place) as engine:
+        engine.put(a_put("recorded"), now=time.time())
+    with contextlib.closing(SqliteOutbox(settings.outbox)) as here:
+        awaited = Pending(NOWHERE, "recorded", "file:/a.wav", "file", "/a.wav")
+        here.expect(awaited, now=time.time())
+    listed = run("outbox", "list", "--json", env=env)
+    assert listed.code == 0, listed.errors
+    recordings = listed.json["recordings"]
+    assert [(one["external_id"], one["name"]) for one in recordings] == [
+        ("recorded", "file:/a.wav")
+    ]
+    drained = run("drain", env=env)
+    assert "recording: " in drained.errors
+    postgres.drop(place)

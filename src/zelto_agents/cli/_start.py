@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    from zelto_agents.outbox import Pending
     from zelto_agents.outbox._engine import Engine
     from zelto_agents.settings import Settings
 
-__all__ = ["failure", "load_settings", "nothing_there", "opened", "spare"]
+__all__ = ["all_pending", "failure", "load_settings", "nothing_there", "opened", "spare"]
 
 
 def failure(verb: str, text: str) -> typer.Exit:
@@ -77,3 +78,15 @@ def opened(settings: Settings, verb: str, *, make: bool = False) -> Iterator[Eng
             yield engine
     except OutboxError as fault:
         raise failure(verb, str(fault)) from None
+
+
+def all_pending(engine: Engine, settings: Settings) -> list[Pending]:
+    """What is awaited there, and of files of this host, which its own folder knows of."""
+    from zelto_agents.outbox import OutboxError
+    from zelto_agents.outbox.sqlite import SqliteOutbox
+
+    found, folder = engine.pending(), spare(settings)
+    if folder is not None:
+        with contextlib.suppress(OutboxError), contextlib.closing(SqliteOutbox(folder)) as here:
+            found += here.pending()
+    return found

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zelto_agents.cli import _watching
-from zelto_agents.cli._start import failure, load_settings, opened, spare
+from zelto_agents.cli._start import all_pending, failure, load_settings, opened, spare
 from zelto_agents.cli._words import Words, is_confirming, plain
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _once(settings: Settings, *, as_json: bool) -> None:
         left = [d for d in engine.deliveries() if d.state not in _DONE]
         left += _left_in_the_spare(settings)
         words = Words(engine, settings, time.time())
-        recordings = [p for p in engine.pending() if p.state == "waiting"]
+        recordings = [p for p in all_pending(engine, settings) if p.state == "waiting"]
         reasons = Counter(_line(d, words) for d in left)
     reasons.update(f"recording: {plain(p.details) or 'not looked for yet'}" for p in recordings)
     waiting = [d for d in left if d.state in ("due", "held") and not is_confirming(d)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zelto_agents.cli._start import load_settings, opened
+from zelto_agents.cli._start import all_pending, load_settings, opened
 
 if TYPE_CHECKING:
     from zelto_agents.settings import Settings
@@ -101,7 +101,7 @@ def _send(external_id: str, changes: dict[str, Any], timeout: float, *, as_json:
         found = [d for d in engine.deliveries(settings.base_url) if d.external_id == external_id]
         waits = [
             p.details or "not found yet"
-            for p in engine.pending()
+            for p in all_pending(engine, settings)
             if p.external_id == external_id and p.state == "waiting"
         ]
     state = found[0].state if found else "sent" if sent else "due"

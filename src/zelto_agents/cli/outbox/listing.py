@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zelto_agents.cli._start import load_settings, nothing_there, opened, spare
+from zelto_agents.cli._start import all_pending, load_settings, nothing_there, opened, spare
 from zelto_agents.cli._words import Words, plain, size, span, totals
 from zelto_agents.cli.outbox._states import StateName
 
@@ -76,7 +76,7 @@ def listed(
         figures = totals(stats, now)
         gates = words.closed_gates(d.base_url for d in found)
         rows = [asdict(d) | {"why": words.why(d)} for d in shown]
-        recordings = [p for p in engine.pending() if p.state != "found"]
+        recordings = [p for p in all_pending(engine, settings) if p.state != "found"]
         if as_json:
             awaited = {"recordings": [asdict(p) for p in recordings]}
             typer.echo(json.dumps({"deliveries": rows, **awaited, **figures, "gates": gates}))
