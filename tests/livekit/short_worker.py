@@ -21,11 +21,13 @@ from pathlib import Path
 from typing import Any, cast
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "worker"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from livekit.agents import Agent, AgentServer, AgentSession, APIStatusError, JobContext
 from livekit.agents.voice import agent_session
 from livekit.plugins import zelto
 
+from on_disk import on_disk
 from run_job import run_job
 from scripted import CallerLine, Reply, Script
 from scripted.livekit import ScriptedCall, ScriptedLLM
@@ -183,7 +185,7 @@ async def killed(ctx: JobContext) -> None:
     """SIGKILL, as the kernel sends it to whoever takes too much memory."""
     _, session = await start(ctx)
     await greeted(session)
-    await asyncio.sleep(0.2)
+    await on_disk("Hello.", ctx.job.id)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -191,7 +193,7 @@ async def terminated(ctx: JobContext) -> None:
     """SIGTERM of the job's process, which under forkserver ends it at once."""
     _, session = await start(ctx)
     await greeted(session)
-    await asyncio.sleep(0.2)
+    await on_disk("Hello.", ctx.job.id)
     os.kill(os.getpid(), signal.SIGTERM)
 
 

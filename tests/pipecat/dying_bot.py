@@ -19,6 +19,7 @@ from pipecat.frames.frames import EndFrame
 from pipecat.processors.audio.audio_buffer_processor import AudioBufferProcessor
 from pipecat.workers.runner import WorkerRunner
 
+from on_disk import on_disk
 from pipecat_scenarios.endings import swallowing
 from pipecat_zelto import ZeltoProcessor
 from scripted import CallerLine, Reply, Script
@@ -38,7 +39,7 @@ async def play(over: asyncio.Event, *, collected: bool = True, **runner: bool) -
     worker = call.worker([*call.processors, *zelto], conversation_id=sys.argv[2])
 
     async def spoken(*_: Any) -> None:
-        await asyncio.sleep(0.3)  # what was said is on disk a tenth of a second later
+        await on_disk("A voice.", sys.argv[2])
         print("spoken", flush=True)
         over.set()
 
