@@ -348,3 +348,34 @@ def test_of_two_in_one_room_the_one_that_began_with_the_call_is_its(look: Look, 
     before = egress("COMPLETE", 0, **wrote("https://x.example/before.ogg"))
     listed(before, egress("COMPLETE", 1, **wrote()))
     assert look.found("livekit-egress", room(after=START + 49)).url == FILE
+
+
+@pytest.mark.parametrize("status", ["STARTING", "ACTIVE", "ENDING"])
+def test_while_the_nearest_is_not_over_none_further_away_is_taken(
+    look: Look, listed: Any, status: str
+):
+    before = egress("COMPLETE", 1, **wrote("https://x.example/before.ogg"))
+    listed(before, egress(status, 2))
+    assert look.not_yet("livekit-egress", room(after=START + 105)) == "the egress is not over yet"
+
+
+def test_one_that_has_not_begun_may_be_the_nearest(look: Look, listed: Any):
+    before = egress("COMPLETE", 1, **wrote("https://x.example/before.ogg"))
+    listed(before, egress("STARTING", 2, started_at="0"))
+    assert look.not_yet("livekit-egress", room(after=START + 105)) == "the egress is not over yet"
+
+
+def test_one_further_away_that_is_not_over_is_not_waited_for(look: Look, listed: Any):
+    listed(egress("ACTIVE", 2), egress("COMPLETE", 1, **wrote()))
+    assert look.found("livekit-egress", room(after=START + 70)).url == FILE
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_calls_in_one_room_with_one_sid_are_told_apart_by_their_times(
+    look: Look, listed: Any, number: int
+):
+    listed(egress("COMPLETE", number, room_id="RM_1", **wrote()))
+    times = {"after": START + 120, "until": START + 170}
+    assert look.hopeless("livekit-egress", room(sid="RM_1", **times)) == (
+        "LiveKit knows of no egress of this call: was one started?"
+    )

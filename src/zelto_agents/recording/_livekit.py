@@ -81,12 +81,13 @@ class Egresses:
         self._missed.pop(reference, None)
         # One that began with the call or after it is the call's; one from before may be.
         after = wanted.get("after") or 0.0
-        items.sort(key=lambda item: abs(_seconds(item, "started_at") - after))
+        # One that has not begun yet may have been asked for by this call.
+        items.sort(key=lambda item: abs((_seconds(item, "started_at") or after) - after))
         for item in items:
+            if _status(item) in _UNFINISHED:  # one further away may be another call's
+                raise Unresolved(NotYet("the egress is not over yet"))
             if _status(item) == "COMPLETE" and (found := _file(item)):
                 return found
-        if any(_status(item) in _UNFINISHED for item in items):
-            raise Unresolved(NotYet("the egress is not over yet"))
         raise Unresolved(Hopeless(_why(items[-1])))
 
     async def _listed(self, wanted: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -154,14 +155,15 @@ def _wanted(reference: str) -> dict[str, Any]:
 
 
 def _within(item: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Names of rooms are used again: what was over before the call, or began after it, is not its.
+    """Rooms are used again: what was over before the call, or began after it, is not its.
 
     The egress itself may have begun before the call's agent came.
     """
     if wanted.get("egress"):
         return bool(_field(item, "egress_id") == wanted["egress"])
-    if wanted.get("sid") and _field(item, "room_id"):
-        return bool(_field(item, "room_id") == wanted["sid"])
+    room_id = _field(item, "room_id")
+    if wanted.get("sid") and room_id and room_id != wanted["sid"]:
+        return False
     ended, started = _seconds(item, "ended_at"), _seconds(item, "started_at")
     after, until = wanted.get("after"), wanted.get("until")
     early = after is not None and 0 < ended < after
