@@ -191,7 +191,7 @@ class Zelto:
             if changes or not awaited:
                 self._delivery.hand_over(Enrichment(text_of(external_id), changes))
 
-    def egress_ended(self, body: bytes, authorization: str) -> None:
+    def egress_ended(self, body: bytes | str, authorization: str | None) -> None:
         """For a handler of LiveKit's webhooks: a recording is there, and need not be asked for.
 
         Other events than ``egress_ended`` are ignored. Needs the extra ``recording``.

@@ -110,13 +110,65 @@ def test_an_unsigned_token_is_refused():
         egress_ended(body, jwt.encode(claims, None, algorithm="none"), **SIGNED_WITH)
 
 
-@pytest.mark.parametrize("header", ["", "Bearer", "a.b.c", "Bearer \N{SNOWMAN}"])
-def test_no_token_at_all_is_refused(header: str):
+@pytest.mark.parametrize("header", [None, "", "Bearer", "a.b.c", "Bearer \N{SNOWMAN}", "\udcff"])
+def test_no_token_at_all_is_refused(header: str | None):
     with pytest.raises(WebhookError, match="not signed with this key"):
         egress_ended(webhook(), header, **SIGNED_WITH)
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff", b"[1]", json.dumps("egress_ended").encode()])
 def test_a_signed_body_that_is_no_object_is_refused(body: bytes):
+    with pytest.raises(WebhookError, match="not a JSON object"):
+        egress_ended(body, signed(body), **SIGNED_WITH)
+
+
+def test_a_body_that_was_decoded_meanwhile_is_understood():
+    body = webhook(room_name="caf\N{LATIN SMALL LETTER E WITH ACUTE}")
+    assert egress_ended(body.decode(), signed(body), **SIGNED_WITH) == egress_ended(
+        body, signed(body), **SIGNED_WITH
+    )
+
+
+def test_a_decoded_body_that_nobody_can_have_signed_is_refused():
+    with pytest.raises(WebhookError, match="the webhook's body is not the one that was signed"):
+        egress_ended("\ud800", signed(webhook()), **SIGNED_WITH)
+
+
+def test_a_body_that_is_parsed_already_is_refused():
+    body = webhook()
+    with pytest.raises(WebhookError, match="body as it came, not parsed"):
+        egress_ended(json.loads(body), signed(body), **SIGNED_WITH)
+
+
+def test_a_secret_that_is_not_set_is_said():
+    body = webhook()
+    with pytest.raises(WebhookError, match="LIVEKIT_API_KEY and LIVEKIT_API_SECRET"):
+        egress_ended(body, signed(body), api_key=KEY, api_secret="")
+
+
+STRANGE = [5, -50, True, "text", [5], {"odd": 5}]
+
+
+@pytest.mark.parametrize("value", STRANGE)
+@pytest.mark.parametrize(
+    "name", ["file_results", "file", "segment_results", "status", "error", "room_name"]
+)
+def test_strange_values_that_are_signed_raise_nothing_else(name: str, value: Any):
+    info = {"egress_id": "EG_1", "room_name": "support", "status": "EGRESS_COMPLETE", name: value}
+    body = json.dumps({"event": "egress_ended", "egress_info": info}).encode()
+    ended = egress_ended(body, signed(body), **SIGNED_WITH)
+    assert ended is not None
+    assert (ended.egress_id, ended.location) == ("EG_1", None)
+
+
+@pytest.mark.parametrize("digest", ["not base64", "\N{SNOWMAN}", "\ud800", 5, None])
+def test_a_digest_that_is_none_is_refused(digest: Any):
+    claims = {"iss": KEY, "exp": int(time.time()) + 60, "sha256": digest}
+    with pytest.raises(WebhookError):
+        egress_ended(webhook(), jwt.encode(claims, SECRET, algorithm="HS256"), **SIGNED_WITH)
+
+
+def test_a_body_nested_too_deeply_is_refused():
+    body = b"[" * 1_000_000
     with pytest.raises(WebhookError, match="not a JSON object"):
         egress_ended(body, signed(body), **SIGNED_WITH)
