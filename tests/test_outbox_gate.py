@@ -294,3 +294,11 @@ def test_what_is_due_with_another_key_is_due_now(outbox: Outbox):
     moment = outbox.next_due(BASE, gatekeeper=OTHER_KEY)
     assert moment is not None
     assert moment <= NOW
+
+
+def test_a_held_call_whose_drainer_died_is_due_when_its_lease_ends(outbox: Outbox):
+    knows = Gatekeeper(key_mark="k1", agent_id="support")
+    put(outbox, held=True)
+    (one,) = claim(outbox, gatekeeper=knows)
+    assert outbox.next_due(BASE, gatekeeper=knows) == one.lease_until
+    assert outbox.next_due(BASE, gatekeeper=KEY) is None

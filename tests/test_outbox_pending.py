@@ -9,6 +9,7 @@ import pytest
 
 from outboxes import BASE, NOW, OpenOutbox, claim, put, send, states
 from zelto_agents.outbox import Outbox, Outcome, Pending
+from zelto_agents.outbox._engine import Engine
 
 LEASE = 3600.0
 FILE = Pending(BASE, "a", "file:/tmp/a.ogg", "file", "/tmp/a.ogg")
@@ -159,3 +160,57 @@ def test_what_is_forgotten_with_its_call_is_looked_for_no_more(outbox: Outbox) -
     outbox.expect(FILE, now=NOW)
     assert outbox.drop_seen(outbox.deliveries(), now=NOW) == 1
     assert claimed(outbox) == []
+
+
+def test_what_failed_may_be_told_again(outbox: Outbox) -> None:
+    outbox.expect(FILE, now=NOW)
+    (found,) = claimed(outbox)
+    outbox.settle_pending(replace(found, state="failed", details="it is empty"), now=NOW)
+    assert claimed(outbox, NOW + DAY) == []
+    assert outbox.expect(FILE, now=NOW + DAY)
+    (again,) = claimed(outbox, NOW + DAY)
+    assert (again.state, again.attempts, again.details, again.created_at) == (
+        "waiting",
+        0,
+        "",
+        NOW + DAY,
+    )
+
+
+@pytest.mark.parametrize("outcome", [Outcome("due", due_at=NOW + DAY), Outcome("dead")])
+def test_a_link_that_runs_out_is_found_again_however_long_its_document_waits(
+    open_outbox: OpenOutbox, outcome: Outcome
+) -> None:
+    outbox = open_engine(open_outbox)
+    put(outbox)
+    outbox.expect(FILE, now=NOW)
+    (found,) = claimed(outbox)
+    outbox.settle_pending(replace(found, state="found", due_at=NOW + DAY / 2), now=NOW)
+    (one,) = claim(outbox)
+    outbox.settle([(one, outcome)], now=NOW)
+    outbox.maintain(now=NOW + DAY, retain=0, max_age=7 * DAY)
+    outbox.retry("a", now=NOW + DAY)
+    assert len(claimed(outbox, NOW + DAY)) == 1
+
+
+def open_engine(open_outbox: OpenOutbox) -> Engine:
+    outbox = open_outbox()
+    assert isinstance(outbox, Engine)
+    return outbox
+
+
+def test_a_clock_that_is_set_back_delays_nothing_for_long(outbox: Outbox) -> None:
+    outbox.expect(FILE, now=NOW + DAY)
+    outbox.maintain(now=NOW, retain=DAY, max_age=7 * DAY)
+    assert len(claimed(outbox, NOW)) == 1
+
+
+def test_a_process_that_ends_in_order_leaves_what_a_live_call_of_it_awaits(
+    open_outbox: OpenOutbox,
+) -> None:
+    one, other = open_outbox(), open_outbox()
+    one.beat(now=NOW)
+    one.expect(FILE, now=NOW, live=True)
+    one.close()
+    other.orphans(now=NOW + 31)
+    assert len(claimed(other, NOW + 31)) == 1

@@ -11,7 +11,12 @@ from typing import BinaryIO
 
 from zelto_agents._items import Sound
 
-__all__ = ["Sounds", "mend"]
+__all__ = ["Sounds", "is_being_written", "mend"]
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 _BYTES = 2  # of a sample
@@ -53,6 +58,9 @@ class Sounds:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         number = os.open(self._folder / sound.name, flags, 0o600)
         file = os.fdopen(number, "ab")
+        if fcntl is not None:
+            with contextlib.suppress(OSError):
+                fcntl.flock(number, fcntl.LOCK_SH | fcntl.LOCK_NB)
         if not os.fstat(number).st_size:
             file.write(_header(sound.rate, sound.channels, _OPEN))
         return file
@@ -84,6 +92,20 @@ class Sounds:
         for name in list(self._open):
             with contextlib.suppress(OSError):
                 self.end(name)
+
+
+def is_being_written(path: Path) -> bool:
+    """Whether somebody has the file open to write: a process that only slept may go on."""
+    if fcntl is None:
+        return False
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # it is not there, or its file system knows no locks
+        return False
+    return False
 
 
 def mend(path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import anyio
 import anyio.to_thread
 
-from zelto_agents._audio import mend
+from zelto_agents._audio import is_being_written, mend
 from zelto_agents._items import EgressOver
 from zelto_agents._trouble import Trouble
 from zelto_agents.facts import CallEnded, Fact, RecordingAwaited, RecordingSource
@@ -35,8 +35,9 @@ AT_ONCE = 4
 # Freed at once when the process that has it is gone; uploads take minutes.
 LEASE = 3600.0
 TIDY_EVERY = 600.0
-# A file is there a moment before the outbox knows of it.
-UNNAMED_KEPT = 3600.0
+# So long (seconds) after ``ZELTO_MAX_AGE`` nobody awaits a file any more, whatever becomes of the
+# outbox that knew of it.
+UNNAMED_KEPT = 7200.0
 # As long as the stores allow.
 LONGEST_URL = 7 * 86_400.0
 
@@ -149,11 +150,21 @@ class Enricher:
 
     async def _look_for(self, one: Pending) -> None:
         outcome = replace(one, due_at=time.time())  # given back, if this is cancelled
+        settled = False
         try:
-            answer = await self._answer(one)
-            outcome = self._outcome(one, answer)
+            outcome = self._outcome(one, self._going_on(one) or await self._answer(one))
         finally:
-            self._outbox.settle_pending(outcome, now=time.time())
+            settled = self._outbox.settle_pending(outcome, now=time.time())
+        if settled and outcome.state == "failed":  # and nobody else has found it meanwhile
+            self._give_up(one, outcome.details)
+
+    def _going_on(self, one: Pending) -> NotYet | None:
+        """Whoever took a process that slept for dead leaves it the file that it writes."""
+        from zelto_agents.recording import NotYet
+
+        if one.kind == "audio" and is_being_written(self._folder / one.reference):
+            return NotYet("the process that records it lives")
+        return None
 
     async def _answer(self, one: Pending) -> Found | NotYet | Hopeless:
         from zelto_agents.recording import Hopeless, NotYet, Resolver
@@ -221,15 +232,17 @@ class Enricher:
                     answer.why,
                 )
             return replace(one, due_at=now + wait, details=answer.why)
+        return replace(one, state="failed", details=answer.why)
+
+    def _give_up(self, one: Pending, why: str) -> None:
         self._trouble.problem(
             f"no recording {one.kind}",
             "call %s stays without its recording: %s",
             one.external_id,
-            answer.why,
+            why,
         )
         if one.state == "waiting":
-            self._enrich(one, {"state": "failed", "why": answer.why}, {})
-        return replace(one, state="failed", details=answer.why)
+            self._enrich(one, {"state": "failed", "why": why}, {})
 
     def _enrich(self, one: Pending, told: Mapping[str, Any], call: Mapping[str, Any]) -> None:
         note = {"from": one.name.partition(":")[0], **told}
@@ -249,10 +262,11 @@ class Enricher:
         if now - self._tidied_at < TIDY_EVERY:
             return
         self._tidied_at = now
+        old = now - self._settings.max_age - UNNAMED_KEPT
         awaited = {self._kept_name(p) for p in self._outbox.pending() if p.state == "waiting"}
         with contextlib.suppress(OSError):
             for path in self._folder.iterdir():
-                if path.name not in awaited and path.stat().st_ctime < now - UNNAMED_KEPT:
+                if path.name not in awaited and path.stat().st_ctime < old:
                     path.unlink(missing_ok=True)
 
     async def aclose(self) -> None:

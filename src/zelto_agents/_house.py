@@ -60,6 +60,7 @@ class House:
             Whether this process leads, and how many calls it adopted.
         """
         now = time.time()
+        self._outbox.beat(now=now)
         adopted = adopt(self._outbox, self._settings, now)
         self.telemetry.adopted(adopted)
         leads = self._outbox.lead(self._base_url, now=now, gatekeeper=self._gatekeeper)

@@ -90,7 +90,13 @@ class Recordings:
 
     def expect(self, awaited: Sequence[Pending]) -> None:
         """Remember what a call awaits, and look for it at once, in the background."""
-        new = [one for one in awaited if self._outbox.expect(one, now=time.time())]
+        # Nobody takes up audio before its last samples are written.
+        new = [
+            one
+            for one in awaited
+            if self._outbox.expect(one, now=time.time(), live=one.kind == "audio")
+            or one.kind == "audio"
+        ]
         if new:
             self._keeping += 1
             self.group.start_soon(self._find, new)
@@ -104,6 +110,10 @@ class Recordings:
                     if one.kind == "file":
                         await anyio.to_thread.run_sync(self._enricher.keep, one)
         finally:
+            with self._guarded("keeping a recording"):
+                for one in awaited:
+                    if one.kind == "audio":
+                        self._outbox.expect(one, now=time.time())
             self._keeping -= 1
             self._on_kept()
         await self.look()

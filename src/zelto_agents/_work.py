@@ -347,12 +347,9 @@ class Work:
                 await self._drainer.warm_up()
                 if self._leads:
                     self.group.start_soon(self.recordings.look)
-                    due_in = self._house.due_in(SWEEP_EVERY)
-                    if due_in <= 0:
-                        await self._drainer.sweep()
-                        due_in = self._house.due_in(SWEEP_EVERY)
+                    await self._drainer.sweep()
                     if self._drainer.can_send:
-                        self._sweep_in(max(due_in, BREATH))
+                        self._sweep_in(max(self._house.due_in(SWEEP_EVERY), BREATH))
         finally:
             self._sweeping = False
             self._answer_flushes()

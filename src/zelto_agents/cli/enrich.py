@@ -102,7 +102,7 @@ def _send(external_id: str, changes: dict[str, Any], timeout: float, *, as_json:
         waits = [
             p.details or "not found yet"
             for p in all_pending(engine, settings)
-            if p.external_id == external_id and p.state == "waiting"
+            if p.external_id == external_id and p.state != "found"
         ]
     state = found[0].state if found else "sent" if sent else "due"
     told = {"external_id": external_id, "state": state, "recording": waits}
@@ -111,7 +111,7 @@ def _send(external_id: str, changes: dict[str, Any], timeout: float, *, as_json:
     else:
         typer.echo(f"{external_id}: {state}")
         for why in waits:
-            typer.echo(f"its recording is looked for: {why}", err=True)
+            typer.echo(f"its recording is not there: {why}", err=True)
     if state != "sent" or waits:
         raise typer.Exit(1)
 

@@ -296,7 +296,7 @@ class Outbox(Protocol):
         ...
 
     def beat(self, *, now: float) -> None:
-        """Renew this process's lease on its live calls; ``orphans`` and ``journal`` do so too."""
+        """Renew this process's lease on its live calls."""
         ...
 
     def orphans(self, *, now: float, limit: int = 10) -> list[Orphan]:

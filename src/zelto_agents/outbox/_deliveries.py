@@ -200,10 +200,10 @@ def next_due(db: Database, base_url: str, gatekeeper: Gatekeeper) -> float | Non
     """See ``Outbox.next_due``."""
     states = ("due", "held") if gatekeeper.agent_id else ("due",)
     rows = [
-        db.execute(sql.NEXT_DUE, {"base_url": base_url, "state": state}).fetchone()
+        db.execute(statement, {"base_url": base_url, "state": state}).fetchone()
         for state in states
+        for statement in (sql.NEXT_DUE, sql.NEXT_FREE)
     ]
-    rows.append(db.execute(sql.NEXT_FREE, {"base_url": base_url}).fetchone())
     moments = [float(row[0]) for row in rows if row is not None and row[0] is not None]
     if not moments:
         return None
@@ -283,6 +283,6 @@ def maintain(db: Database, now: float, retain: float, max_age: float) -> int:
     for statement in (sql.UNDELAY, sql.UNLEASE, sql.UNCLOSE):
         db.execute(statement, back)
     # Those who look give up themselves, and say so in the document.
-    _pending.tidy(db, now=now, retain=retain, kept=DEAD_KEPT, max_age=max_age + GRACE)
+    _pending.tidy(db, **back, retain=retain, kept=DEAD_KEPT, max_age=max_age + GRACE)
     old = {"now": now, "before": now - max_age, "at_once": sql.AT_ONCE}
     return db.execute(sql.EXPIRE, old).rowcount

@@ -102,17 +102,15 @@ class Engine(ABC):
         synced: bool = False,
         reserve: bool = True,
     ) -> _T:
-        """Be known as a process that is alive, when it is time to say so again."""
-        due = self._beaten_at is None or not 0 <= now - self._beaten_at < BEAT_EVERY
+        """Be known as a process that is alive before taking a lease."""
 
         def present(db: Database) -> _T:
-            if due:
+            if self._beaten_at is None:
                 _journals.beat(db, self._process, now + self.skew)
             return work(db)
 
         result = self._run(present, synced=synced, reserve=reserve)
-        if due:
-            self._beaten_at = now
+        self._beaten_at = now if self._beaten_at is None else self._beaten_at
         return result
 
     def _room_for(self, db: Database, size: int) -> None:
@@ -227,7 +225,13 @@ class Engine(ABC):
 
     def beat(self, *, now: float) -> None:
         """See ``Outbox.beat``; at most every few seconds, however often it is called."""
-        self._run_as_holder(lambda _: None, now)
+        if self._beaten_at is None or not 0 <= now - self._beaten_at < BEAT_EVERY:
+            self._run(
+                lambda db: _journals.beat(db, self._process, now + self.skew),
+                synced=False,
+                reserve=True,
+            )
+            self._beaten_at = now
 
     def orphans(self, *, now: float, limit: int = 10) -> list[Orphan]:
         """See ``Outbox.orphans``."""

@@ -51,14 +51,17 @@ _COLUMNS = """d.base_url, d.external_id, d.name, d.kind, d.reference, d.id, d.st
   d.lease_until, d.attempts, d.details, d.created_at, d.updated_at"""
 
 # A live call's is held by its process: when that is gone, it comes free. What nobody has looked for
-# yet is told again with what is known by then.
+# yet is told again with what is known by then, and so is what failed.
 _EXPECT = """
 INSERT INTO pending (base_url, external_id, name, kind, reference, due_at, holder, lease_until,
   created_at, updated_at)
 VALUES (:base_url, :external_id, :name, :kind, :reference, :now, :holder, :lease_until, :now, :now)
 ON CONFLICT (base_url, external_id, name) DO UPDATE SET
-  reference = :reference, due_at = :now, holder = :holder, lease_until = :lease_until
-WHERE pending.state = 'waiting' AND pending.attempts = 0 AND pending.holder IN ('', :me)
+  reference = :reference, due_at = :now, holder = :holder, lease_until = :lease_until,
+  kind = :kind, state = 'waiting', attempts = 0, details = '',
+  created_at = CASE WHEN pending.state = 'failed' THEN :now ELSE pending.created_at END
+WHERE pending.state = 'failed'
+  OR (pending.state = 'waiting' AND pending.attempts = 0 AND pending.holder IN ('', :me))
 """
 _UNWANTED = """
 SELECT 1 FROM delivery
@@ -86,13 +89,15 @@ _DROP = "DELETE FROM pending WHERE id = :id"
 DROP_OF_CALL = "DELETE FROM pending WHERE base_url = :base_url AND external_id = :external_id"
 _TIDY = """
 DELETE FROM pending WHERE (state = 'failed' AND updated_at <= :before)
-  OR (state = 'found' AND updated_at <= :found_before)
+  OR (state = 'found' AND updated_at <= :found_before AND NOT EXISTS (
+    SELECT 1 FROM delivery
+    WHERE delivery.external_id = pending.external_id AND delivery.state IN ('due', 'held', 'dead')))
 """
 # Its document has arrived, and nobody needs the URL any more.
 _ARRIVED = """
 UPDATE pending SET due_at = 1e15 WHERE state = 'found' AND due_at <= :now AND NOT EXISTS (
   SELECT 1 FROM delivery
-  WHERE delivery.external_id = pending.external_id AND delivery.state IN ('due', 'held'))
+  WHERE delivery.external_id = pending.external_id AND delivery.state IN ('due', 'held', 'dead'))
 """
 _HOMELESS = """
 SELECT d.id, d.external_id, d.name FROM pending d WHERE d.base_url <> :base_url AND (d.base_url = ''
@@ -102,6 +107,8 @@ _MOVE = """
 UPDATE pending SET base_url = :base_url WHERE id = :id AND NOT EXISTS (SELECT 1 FROM pending o
   WHERE o.base_url = :base_url AND o.external_id = :external_id AND o.name = :name)
 """
+# The clock was set back, by more than anybody waits.
+_UNDELAY = "UPDATE pending SET due_at = :now WHERE state = 'waiting' AND due_at > :horizon"
 # Nobody who could look came in time.
 _EXPIRE = """
 UPDATE pending SET state = 'failed', updated_at = :now,
@@ -172,8 +179,11 @@ def pending(db: Database) -> list[Pending]:
     return [_pending(row) for row in db.execute(_ALL).fetchall()]
 
 
-def tidy(db: Database, *, now: float, retain: float, kept: float, max_age: float) -> None:
+def tidy(
+    db: Database, *, now: float, horizon: float, retain: float, kept: float, max_age: float
+) -> None:
     """Give up what was awaited for ``max_age`` seconds; forget what was settled long ago."""
+    db.execute(_UNDELAY, {"now": now, "horizon": horizon})
     db.execute(_EXPIRE, {"now": now, "before": now - max_age})
     db.execute(_ARRIVED, {"now": now})
     found_before = now - max(retain, FOUND_KEPT)

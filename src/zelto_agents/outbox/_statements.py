@@ -192,7 +192,7 @@ ORDER BY due_at, id LIMIT 1
 """
 NEXT_FREE = """
 SELECT MIN(CASE WHEN lease_until > due_at THEN lease_until ELSE due_at END) FROM delivery
-WHERE base_url = :base_url AND state = 'due' AND lease_until > 0
+WHERE base_url = :base_url AND state = :state AND lease_until > 0
 """
 # What waits to be confirmed keeps its time.
 HURRY = """
@@ -361,7 +361,8 @@ FACTS_WRITTEN = "INSERT INTO fact (journal_id, number, body) VALUES (:id, :numbe
 LEAVE = (
     "UPDATE gate SET leader = '', leader_until = 0 WHERE leader = :id",
     """DELETE FROM process WHERE id = :id
-       AND NOT EXISTS (SELECT 1 FROM journal WHERE holder = :id)""",
+       AND NOT EXISTS (SELECT 1 FROM journal WHERE holder = :id)
+       AND NOT EXISTS (SELECT 1 FROM pending WHERE holder = :id)""",
 )
 
 WITHDRAWABLE = """
