@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +17,9 @@ import virtual_time
 from pipecat_scenarios.speech import CHAT
 from pipecat_zelto import ZeltoProcessor
 from scripted.pipecat import ScriptedCall
+from shelf import FROM_HERE, Shelf, audio_of, sound_in
 from zelto_agents import Settings, Zelto
-from zelto_agents.receiver import RunningReceiver
+from zelto_agents.receiver import RunningReceiver, run_in_thread
 
 URL = "https://recordings.example.com/1.ogg"
 Upload = Callable[[ZeltoProcessor], Awaitable[None]]
@@ -112,3 +115,39 @@ def test_when_the_recording_began_is_known(settings: Settings, receiver: Running
     (body,) = play(settings, receiver, None, "start")
     started = body["metadata"]["pipecat"]["recording"]["startSeconds"]
     assert started == pytest.approx(1.5, abs=0.05)
+
+
+@pytest.mark.parametrize("started", [[1, 2], [2]])
+def test_of_two_audio_buffers_the_first_that_gives_audio_is_the_recording(
+    tmp_path: Path, shelf: Shelf, started: list[int]
+):
+    given: dict[int, list[bytes]] = defaultdict(list)
+
+    async def call(client: Zelto) -> None:
+        parts = ScriptedCall(CHAT)
+        # One for a live monitor, in parts, and one for a recording.
+        buffers = {n: AudioBufferProcessor(num_channels=n, buffer_size=8000) for n in (1, 2)}
+
+        async def connected(transport: object, client: object) -> None:
+            for number in started:
+                await buffers[number].start_recording()
+
+        async def part(buffer: object, audio: bytes, rate: int, channels: int) -> None:
+            given[channels].append(audio)
+
+        parts.transport.add_event_handler("on_client_connected", connected)
+        for buffer in buffers.values():
+            buffer.add_event_handler("on_audio_data", part)
+        zelto = ZeltoProcessor(external_id="conv-1", agent_id="a", zelto=client)
+        every = [*parts.processors[:-1], *buffers.values(), parts.assistant, zelto]
+        await parts.run(parts.worker(every))
+
+    with run_in_thread(limits=FROM_HERE) as receiver:
+        options = {"api_key": receiver.key, "base_url": receiver.url, "outbox": tmp_path / "outbox"}
+        kept = {"recordings": shelf.folder, "recordings_url": shelf.url}
+        with Zelto(**options, **kept) as client:
+            virtual_time.run(lambda: call(client))
+            _, channels, samples = sound_in(audio_of(receiver))
+    assert sorted(given) == started
+    assert channels == started[0]
+    assert samples == b"".join(given[channels])

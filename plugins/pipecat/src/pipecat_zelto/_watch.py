@@ -63,6 +63,7 @@ class PipelineWatch:
         self._user_turn_open = False
         self._connected = self._voice = self._metered = False
         self._source: Any = None
+        self._recorder: Any = None
         self._last_look: asyncio.TimerHandle | None = None
         self._seen: dict[int, None] = {}
         self._handlers = self._by_name()
@@ -240,7 +241,11 @@ class PipelineWatch:
 
     @guarded
     def _on_audio(self, processor: Any, audio: bytes, rate: int, channels: int) -> None:
-        self.call.audio(audio, rate=rate, channels=channels)
+        # Of several, the first that gives any: one that is never started gives none.
+        if self._recorder is None:
+            self._recorder = processor
+        if processor is self._recorder:
+            self.call.audio(audio, rate=rate, channels=channels)
 
     def _on_left(self, event: str) -> None:
         self._ending.client_left(event, time.time())
