@@ -20,6 +20,8 @@ import httpx
 import pytest
 import trustme
 
+from faults.disks import CannotMountError, fill_up, small_disk
+from talking import until
 from zelto_agents.receiver import Limits, RunningReceiver, reads
 from zelto_agents.receiver.store import Store
 
@@ -478,6 +480,52 @@ def test_each_fetch_that_fails_is_a_line_on_the_console(
         "call conv-1: its recording was not fetched: it answered 500 (not tried again)",
     ]
     assert {r.levelname for r in caplog.records} == {"WARNING"}
+
+
+def test_on_a_full_disk_nothing_is_fetched_again_before_it_is_noted(
+    tmp_path, storage, body, caplog: pytest.LogCaptureFixture
+):
+    def lines() -> list[str]:
+        return [r.getMessage() for r in caplog.records if r.name.endswith("rehost")]
+
+    with contextlib.ExitStack() as running:
+        try:
+            disk = running.enter_context(small_disk(tmp_path / "disk", "12m"))
+        except CannotMountError as why:
+            pytest.skip(str(why))
+        receiver = running.enter_context(RunningReceiver(disk / "zelto.db", limits=QUICK))
+        storage.hold.clear()
+        _post(receiver, recorded(body, storage.put("/a.wav", audio())))
+        until(lambda: storage.asked == ["/a.wav"])
+        others = fill_up(disk)
+        storage.hold.set()
+        until(lambda: caplog.text.count("a change could not be written") == 2)
+        assert storage.asked == ["/a.wav"]
+        others.unlink()
+        assert wait(receiver)["recording"]["tries"] == 2
+    assert storage.asked == ["/a.wav"] * 2
+    full = "its file could not be written: No space left on device"
+    assert lines() == [
+        f"call conv-1: its recording was not fetched: {full} (tried again)",
+        "call conv-1: what became of its recording cannot be noted yet (OperationalError)",
+    ]
+
+
+def test_a_receiver_that_cannot_note_a_fetch_can_be_stopped(
+    tmp_path, storage, body, caplog: pytest.LogCaptureFixture
+):
+    with RunningReceiver(tmp_path / "zelto.db", limits=QUICK) as receiver:
+        storage.hold.clear()
+        _post(receiver, recorded(body, storage.put("/a.wav", audio())))
+        until(lambda: storage.asked == ["/a.wav"])
+        with contextlib.closing(sqlite3.connect(receiver.db)) as db:
+            db.execute(
+                "CREATE TRIGGER refuse BEFORE UPDATE ON recordings"
+                " BEGIN SELECT RAISE(ABORT, 'no'); END"
+            )
+        storage.hold.set()
+        until(lambda: "cannot be noted yet" in caplog.text)
+    assert storage.asked == ["/a.wav"]
 
 
 def test_a_file_that_a_crash_left_is_removed_at_the_next_start(tmp_path):

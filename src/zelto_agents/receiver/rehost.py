@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import logging
 import os
+import sqlite3
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +27,8 @@ __all__ = ["Limits", "Rehosting"]
 log = logging.getLogger(__name__)
 
 _AT_ONCE = 4
+# So long (seconds) a note waits that the disk refused, and longer each time.
+_REST, _LONGEST_REST = 1.0, 30.0
 
 
 class Rehosting:
@@ -149,7 +153,9 @@ class Rehosting:
             why = f"the fetch broke: {type(error).__name__}"
             await self._note_failure(recording, why, final=True)
         else:
-            await asyncio.wrap_future(self._store.recording_arrived(recording, content_type, size))
+            await self._note(
+                recording, lambda: self._store.recording_arrived(recording, content_type, size)
+            )
         finally:
             self._busy.pop(recording.id, None)
             self._wake.set()
@@ -178,4 +184,20 @@ class Rehosting:
             why,
             "tried again" if again else "not tried again",
         )
-        await asyncio.wrap_future(self._store.recording_failed(recording, why, again))
+        await self._note(recording, lambda: self._store.recording_failed(recording, why, again))
+
+    async def _note(self, recording: Recording, note: Callable[[], Future[None]]) -> None:
+        """However long the disk refuses it: what is not noted would be fetched again at once."""
+        rest = 0.0
+        while True:
+            try:
+                return await asyncio.wrap_future(note())
+            except sqlite3.Error as error:
+                if not rest:
+                    log.error(
+                        "call %s: what became of its recording cannot be noted yet (%s)",
+                        recording.external_id,
+                        type(error).__name__,
+                    )
+            rest = min(2 * rest or _REST, _LONGEST_REST)
+            await asyncio.sleep(rest)
