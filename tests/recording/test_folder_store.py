@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from recording.conftest import Look
+from talking import until
 
+COPYING = """
+import sys
+from pathlib import Path
+from zelto_agents.recording._files import copy_durably
+copy_durably(Path(sys.argv[1]), Path(sys.argv[2]))
+"""
 SERVED = "https://media.example.com/calls/"
 
 
@@ -35,6 +44,28 @@ def test_a_copy_is_found_again(look: Look, recording: Path, place: Path, before:
     assert found.becomes is not None
     assert look.found(*found.becomes, **options).url == found.url
     assert look.found("file", recording, **options).url == found.url
+
+
+def test_what_a_killed_copy_left_is_gone_after_the_next(
+    look: Look, recording: Path, place: Path, tmp_path: Path
+):
+    sound = recording.read_bytes()
+    look.found("file", recording, store=str(place), public_url=SERVED)
+    (copy,) = place.iterdir()
+    others = place / f".{copy.name}.mine"
+    others.touch()
+    slow = tmp_path / "slow"
+    os.mkfifo(slow)
+    with subprocess.Popen([sys.executable, "-c", COPYING, str(slow), str(copy)]) as process:
+        with slow.open("wb"):
+            until(lambda: len(list(place.iterdir())) == 3)
+            process.kill()
+            process.wait()
+    assert len(list(place.iterdir())) == 3
+    recording.write_bytes(sound)
+    look.found("file", recording, store=str(place), public_url=SERVED)
+    assert sorted(place.iterdir()) == sorted([copy, others])
+    assert copy.read_bytes() == sound
 
 
 def test_without_a_public_url_nobody_could_fetch_it(look: Look, recording: Path, place: Path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import mimetypes
 import os
@@ -13,7 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["copy_durably", "keep_file", "media_type", "object_name", "written_durably"]
+__all__ = [
+    "copy_durably",
+    "delete_unfinished",
+    "keep_file",
+    "media_type",
+    "object_name",
+    "written_durably",
+]
 
 _MEDIA_TYPES = {
     ".flac": "audio/flac",
@@ -67,7 +75,7 @@ def copy_durably(path: Path, copy: Path, *, mode: int = 0o600) -> None:
 @contextlib.contextmanager
 def written_durably(path: Path, *, mode: int = 0o600) -> Iterator[BinaryIO]:
     """A file to write, which gets its name when it is whole and on disk, and goes if it is not."""
-    unfinished = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}")
+    unfinished = path.with_name(f"{_unfinished(path)}{secrets.token_hex(4)}")
     number = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         # Buffered: on a full disk a raw file takes a part, and says so only to who looks.
@@ -81,6 +89,18 @@ def written_durably(path: Path, *, mode: int = 0o600) -> Iterator[BinaryIO]:
             unfinished.unlink()
         raise
     _sync_folder(path.parent)
+
+
+def delete_unfinished(path: Path) -> None:
+    """Delete what killed processes left of this file; only while nobody else writes it."""
+    with contextlib.suppress(OSError):
+        for left in path.parent.glob(glob.escape(_unfinished(path)) + "[0-9a-f]" * 8):
+            left.unlink(missing_ok=True)
+
+
+def _unfinished(path: Path) -> str:
+    """What the name of a file begins with that is to become this one."""
+    return f".{path.name[:200]}."
 
 
 def _sync_folder(folder: Path) -> None:

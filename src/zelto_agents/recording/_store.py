@@ -10,7 +10,7 @@ from urllib.parse import quote
 import anyio.to_thread
 
 from zelto_agents.recording._answers import Found, Hopeless, NotYet, Unresolved
-from zelto_agents.recording._files import copy_durably
+from zelto_agents.recording._files import copy_durably, delete_unfinished
 
 __all__ = ["FolderStore", "Store", "open_store"]
 
@@ -106,6 +106,7 @@ class FolderStore:
 
     def _copy(self, path: Path, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
+        delete_unfinished(target)
         copy_durably(path, target, mode=0o644)
 
     async def find(self, key: str) -> Found:
