@@ -200,6 +200,36 @@ def test_why_a_recording_is_not_there_is_visible_and_its_file_is_kept(
     assert len(list((settings.outbox / "recordings").iterdir())) == 1
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_files_name_is_in_no_sentence(
+    settings: Settings,
+    receiver: RunningReceiver,
+    shelf: Shelf,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    kept: bool,
+):
+    shelf.folder.rmdir()
+    shelf.folder.write_text("in the way")
+    if not kept:
+        settings.outbox.mkdir(mode=0o700)
+        (settings.outbox / "recordings").write_text("in the way")
+    file = tmp_path / "+15550100.ogg"
+    file.write_bytes(b"OggS" + bytes(5000))
+    with Zelto(settings=settings) as zelto:
+        with zelto.call("conv-1", agent_id="support") as call:
+            call.turn("user", "Hi")
+            call.recording(file=file)
+        assert zelto.flush()
+    receiver.wait_for("conv-1")
+    env = environment_of(settings, shelf)
+    drained = run("drain", env=env)
+    (one,) = run("outbox", "list", "--json", env=env).json["recordings"]
+    assert one["details"] == "its file cannot be copied into ZELTO_RECORDINGS (File exists)"
+    assert one["details"] in drained.errors
+    assert "5550100" not in caplog.text + drained.errors + drained.out
+
+
 def test_what_cannot_be_found_any_more_is_said_in_the_document(
     settings: Settings, receiver: RunningReceiver
 ):

@@ -167,7 +167,7 @@ class Enricher:
         return None
 
     async def _answer(self, one: Pending) -> Found | NotYet | Hopeless:
-        from zelto_agents.recording import Hopeless, NotYet, Resolver
+        from zelto_agents.recording import Found, NotYet, Resolver
 
         try:
             if self._resolver is None:
@@ -181,8 +181,9 @@ class Enricher:
                 return await self._resolver.resolve(_kind(one), one.reference, one.external_id)
             path = await anyio.to_thread.run_sync(self.keep, one)
             answer = await self._resolver.resolve("file", str(path), one.external_id)
-            if isinstance(answer, Hopeless):  # its name may hold what nobody is to read
-                return Hopeless(answer.why.replace(path.name, "its file"))
+            if not isinstance(answer, Found):  # its name may hold what nobody is to read
+                for name in {path.name, Path(one.reference).name} - {""}:
+                    answer = replace(answer, why=answer.why.replace(name, "its file"))
             return answer
         except Exception as fault:  # noqa: BLE001 - our own faults stay ours
             return NotYet(f"looking for it failed ({type(fault).__name__})")
