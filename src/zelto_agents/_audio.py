@@ -5,18 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import struct
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from zelto_agents._items import Sound
 
-__all__ = ["Sounds", "is_being_written", "mend"]
-
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["Sounds", "is_being_written", "mend"]
 
 _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 _BYTES = 2  # of a sample
@@ -58,7 +57,7 @@ class Sounds:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         number = os.open(self._folder / sound.name, flags, 0o600)
         file = os.fdopen(number, "ab")
-        if fcntl is not None:
+        if sys.platform != "win32":
             with contextlib.suppress(OSError):
                 fcntl.flock(number, fcntl.LOCK_SH | fcntl.LOCK_NB)
         if not os.fstat(number).st_size:
@@ -96,7 +95,7 @@ class Sounds:
 
 def is_being_written(path: Path) -> bool:
     """Whether somebody has the file open to write: a process that only slept may go on."""
-    if fcntl is None:
+    if sys.platform == "win32":
         return False
     try:
         with path.open("rb") as file:
