@@ -19,6 +19,7 @@ from zelto_agents.settings import Settings
 pytest_plugins = ["zelto_agents.testing"]
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Workers take whole files, but one of them all that is told of the scenarios, played once."""
     for item in items:
