@@ -19,15 +19,6 @@ from zelto_agents.settings import Settings
 pytest_plugins = ["zelto_agents.testing"]
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Workers take whole files, but one of them all that is told of the scenarios, played once."""
-    for item in items:
-        played = "played" in getattr(item, "fixturenames", ())
-        group = str(item.path.parent if played else item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture
 def receiver() -> Iterator[RunningReceiver]:
     with run_in_thread() as running:
