@@ -347,13 +347,19 @@ class Work:
                 await self._drainer.warm_up()
                 if self._leads:
                     self.group.start_soon(self.recordings.look)
-                    await self._drainer.sweep()
-                    if self._drainer.can_send:
-                        self._sweep_in(max(self._house.due_in(SWEEP_EVERY), BREATH))
+                    await self._send_due()
         finally:
             self._sweeping = False
             self._answer_flushes()
             self._wake()
+
+    async def _send_due(self) -> None:
+        if self._drainer.can_send:
+            due_in = self._house.due_in(SWEEP_EVERY)
+            if due_in <= 0:
+                await self._drainer.sweep()
+                due_in = self._house.due_in(SWEEP_EVERY)
+            self._sweep_in(max(due_in, BREATH))
 
     def _sweep_in(self, seconds: float) -> None:
         self._next_sweep = min(self._next_sweep, time.time() + seconds)

@@ -289,7 +289,7 @@ def encoded(fact: Fact) -> bytes:
     values = {f.name: getattr(fact, f.name) for f in dataclasses.fields(fact)}
     line = {"kind": type(fact).__name__, **{n: v for n, v in values.items() if v is not None}}
     try:
-        text = json.dumps(line, separators=(",", ":"), default=plain_json)
+        text = _ENCODER.encode(line)
     except (TypeError, ValueError):  # keys that are no text, or values within themselves
         text = json.dumps(plain_json(line), separators=(",", ":"))
     return text.encode()
@@ -309,4 +309,5 @@ def decoded(line: bytes) -> Fact | None:
         return None
 
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"), default=plain_json)
 _KINDS: dict[str, type[Fact]] = {kind.__name__: kind for kind in Fact.__subclasses__()}
