@@ -6,10 +6,8 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, InvalidStateError
 from dataclasses import replace
 
-import anyio
 from anyio.abc import TaskGroup
 
 from zelto_agents._adopt import document_of, with_cost
@@ -31,6 +29,7 @@ from zelto_agents._living import Living
 from zelto_agents._recordings import Recordings
 from zelto_agents._redact import Redaction
 from zelto_agents._sampling import sampled
+from zelto_agents._sending import Sending
 from zelto_agents._trouble import Trouble
 from zelto_agents.contract import CANONICAL_PROVIDERS, CallIngest
 from zelto_agents.facts import CallEnded, CallStarted, Fact, RecordingAwaited
@@ -47,7 +46,6 @@ FACTS_OF_A_CALL = 100_000
 SWEEP_EVERY = 10.0
 FIRST_SWEEP = 1.0
 BREATH = 0.1
-UNSENT_NOTED = 10_000
 # A better reason for the end follows within milliseconds, when one does.
 SETTLING = 0.5
 # The process that a call was in tries it first; sweeps of others come after that.
@@ -76,7 +74,6 @@ class Work:
         self.group: TaskGroup
         self._settings = settings
         self._outbox = outbox
-        outbox.on_moved = self._on_moved
         self._trouble = trouble
         self._redaction = Redaction(settings, trouble)
         self._wake = wake
@@ -84,17 +81,20 @@ class Work:
             outbox, settings, hosts=hosts, trouble=trouble, on_verdict=self._on_verdict
         )
         self._house = House(outbox, settings, self._drainer.gatekeeper)
-        self.recordings = Recordings(
-            outbox, settings, trouble, self._on_enriched, self._answer_flushes
+        self._sending = Sending(
+            self._drainer,
+            trouble,
+            is_busy=lambda: self.recordings.keeping,
+            on_retry=lambda delay: self._sweep_in(delay + BREATH),
         )
+        self.recordings = Recordings(
+            outbox, settings, trouble, self._on_enriched, self._sending.answer
+        )
+        outbox.on_moved = self._sending.moved
         self._leads = False
         self._priced_before = False
         self._ended: dict[int, CallFacts] = {}
         self._unwritten: dict[int, CallFacts] = {}
-        self._flushes: list[Future[bool]] = []
-        self._sending: dict[str, anyio.Event] = {}
-        self._unsent: dict[str, int] = {}
-        self._buried: set[str] = set()
         self._living = Living(trouble)
         self._slept = False
         self._sweeping = False
@@ -103,7 +103,7 @@ class Work:
 
     def run_in(self, group: TaskGroup) -> None:
         """Let what takes time run in this group."""
-        self.group = self.recordings.group = group
+        self.group = self.recordings.group = self._sending.group = group
 
     @property
     def _base_url(self) -> str:
@@ -132,10 +132,7 @@ class Work:
                         self._collect(call, end)
                 case Flush(done):
                     self.commit()
-                    for hurry in self._sending.values():
-                        hurry.set()
-                    self._flushes.append(done)
-                    self._answer_flushes()
+                    self._sending.flush(done)
 
     def _collect(self, call: CallFacts, fact: Fact) -> None:
         if call.skipped:
@@ -225,8 +222,8 @@ class Work:
         return call.skipped
 
     def _on_enriched(self, external_id: str, revision: int) -> None:
-        self._note_unsent(external_id, revision)
-        self._send_soon(external_id, 0.0)
+        self._sending.changed(external_id, revision)
+        self._sending.soon(external_id)
 
     def _has_slept(self) -> bool:
         self._slept = self._slept or time.time() > self._next_look + SWEEP_EVERY
@@ -238,9 +235,9 @@ class Work:
         revision = self._outbox.put(put, now=now)
         if not revision:
             return 0  # another process's filter did not want it
-        self._note_unsent(put.external_id, revision)
+        self._sending.changed(put.external_id, revision)
         if not put.held:
-            self._send_soon(put.external_id, delay)
+            self._sending.soon(put.external_id, delay)
         return revision
 
     def _enrich(self, item: Enrichment) -> None:
@@ -263,65 +260,9 @@ class Work:
                 "no call %s is kept here (yet): its enrichment waits for it", external_id
             )
 
-    def _note_unsent(self, external_id: str, revision: int) -> None:
-        self._unsent[external_id] = revision
-        if len(self._unsent) > UNSENT_NOTED:
-            # Others may have delivered the oldest long since; only flushes ask for this.
-            del self._unsent[next(iter(self._unsent))]
-
-    def _on_moved(self, external_id: str, revision: int) -> None:
-        if external_id in self._unsent:
-            self._unsent[external_id] = revision
-
-    def _send_soon(self, external_id: str, delay: float) -> None:
-        """One direct attempt; a revision that comes meanwhile goes out right after."""
-        if external_id in self._sending:
-            if not delay:
-                self._sending[external_id].set()
-            return
-        self._sending[external_id] = anyio.Event()
-        self.group.start_soon(self._attempt, external_id, delay)
-
-    async def _attempt(self, external_id: str, delay: float) -> None:
-        try:
-            if delay:
-                with anyio.move_on_after(delay):
-                    await self._sending[external_id].wait()
-            with self._guarded("sending"):
-                while (verdict := await self._drainer.deliver(external_id)) is not None:
-                    if verdict.action == "retry":
-                        self._sweep_in(verdict.delay + BREATH)
-                    if verdict.action != "sent" or external_id not in self._unsent:
-                        break
-        finally:
-            del self._sending[external_id]
-            self._answer_flushes()
-
     def _on_verdict(self, claim: Claim, verdict: Verdict) -> None:
         self._house.telemetry.attempted(verdict.action)
-        if claim.revision >= self._unsent.get(claim.external_id, 0):
-            if verdict.action == "sent":
-                self._unsent.pop(claim.external_id, None)
-            elif verdict.action == "dead":
-                self._buried.add(claim.external_id)
-        self._answer_flushes()
-
-    def _answer_flushes(self) -> None:
-        under_way = (
-            self._sending
-            or self.recordings.keeping
-            or not self._unsent.keys().isdisjoint(self._drainer.flying)
-        )
-        if self._flushes and not under_way:
-            for done in self._flushes:
-                # Whoever waited may have given up in this very moment.
-                with contextlib.suppress(InvalidStateError):
-                    done.set_result(not self._unsent)
-            self._flushes.clear()
-            # What is dead was told of now; it must not cloud what comes after it.
-            for external_id in self._buried:
-                self._unsent.pop(external_id, None)
-            self._buried.clear()
+        self._sending.settled(claim, verdict)
 
     def keep_house(self) -> float:
         """Look after the outbox and start a sweep when it is time to; the seconds until then."""
@@ -350,7 +291,7 @@ class Work:
                     await self._send_due()
         finally:
             self._sweeping = False
-            self._answer_flushes()
+            self._sending.answer()
             self._wake()
 
     async def _send_due(self) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from zelto_agents._frozen import frozen
 from zelto_agents.outbox import (
     Claim,
     Delivery,
@@ -19,34 +17,24 @@ from zelto_agents.outbox import (
     Outcome,
     Pending,
     Put,
-    State,
     Stats,
     _deliveries,
     _gate,
     _journals,
+    _moving,
     _pending,
 )
 from zelto_agents.outbox import _statements as sql
 from zelto_agents.outbox._database import Database
+from zelto_agents.outbox._moving import Kept
 from zelto_agents.outbox._process import Process
 
-__all__ = ["MAX_BYTES", "Engine", "Kept"]
+__all__ = ["MAX_BYTES", "Engine"]
 
 MAX_BYTES = 256.0 * 1024 * 1024
 BEAT_EVERY = 10.0
 
 _T = TypeVar("_T")
-
-
-@frozen
-class Kept:
-    """A delivery with its content, as it can be copied into another outbox."""
-
-    claim: Claim
-    state: State
-    due_at: float
-    status: int | None
-    details: str
 
 
 class Engine(ABC):
@@ -263,7 +251,9 @@ class Engine(ABC):
 
     def next_due(self, base_url: str, *, gatekeeper: Gatekeeper) -> float | None:
         """See ``Outbox.next_due``."""
-        return self._run(lambda db: _deliveries.next_due(db, base_url, gatekeeper), synced=False)
+        return self._run(
+            lambda db: _deliveries.next_due(db, base_url, gatekeeper), synced=False, reserve=True
+        )
 
     def deliveries(self, base_url: str | None = None) -> list[Delivery]:
         """See ``Outbox.deliveries``."""
@@ -306,56 +296,19 @@ class Engine(ABC):
 
     def withdraw(self, *, now: float, lease: float, limit: int = 50) -> list[Kept]:
         """Take what is not in flight, to move it elsewhere."""
-
-        def work(db: Database) -> list[Kept]:
-            values = {"now": now, "limit": limit}
-            rows = db.execute(sql.WITHDRAWABLE + db.skip, values).fetchall()
-            mark = {
-                "holder": self._process.id,
-                "now": 0.0,
-                "lease_until": now + lease,
-                "settling": 0.0,
-                "fence": (fence := _deliveries.new_fence()),
-            }
-            db.many(sql.CLAIM, [{**mark, "id": row[-1]} for row in rows])
-            return [_kept(row, fence) for row in rows]
-
-        return self._run(work)
+        me = self._process.id
+        return self._run(lambda db: _moving.withdraw(db, me, now=now, lease=lease, limit=limit))
 
     def restore(self, kept: Kept, *, now: float) -> int:
         """Take in what another engine had to keep, as the newest revision, which is returned.
 
         What is over there is not sent again, unless an older revision is here.
         """
-        claim = kept.claim
-        key, held = (claim.base_url, claim.external_id), kept.state == "held"
-
-        def work(db: Database) -> int:
-            revision = 0
-            if claim.document is not None:
-                whole = Put(*key, claim.document, claim.provider, kept.due_at, held=held)
-                revision = _deliveries.put(db, whole, now)
-            over = kept.state == "dead" or (kept.state == "sent" and revision == 1)
-            if claim.changes:
-                changes = json.loads(claim.changes)
-                revision = _deliveries.enrich(db, *key, changes, now)
-            if over:
-                values = {"base_url": key[0], "external_id": key[1], "state": kept.state}
-                seen = {"status": kept.status, "details": kept.details}
-                db.execute(sql.OVER, {**values, **seen})
-            return revision
-
-        return self._run(work)
+        return self._run(lambda db: _moving.restore(db, kept, now))
 
     def forget(self, claim: Claim) -> bool:
         """Drop what was withdrawn, unless something newer came; it is safe elsewhere."""
-        values = {
-            "base_url": claim.base_url,
-            "external_id": claim.external_id,
-            "fence": claim.fence,
-            "revision": claim.revision,
-        }
-        return self._run(lambda db: db.execute(sql.FORGET, values).rowcount == 1)
+        return self._run(lambda db: _moving.forget(db, claim))
 
     def retry_dead(self, *, now: float) -> int:
         """Make every dead letter that has a document due now; how many."""
@@ -391,11 +344,3 @@ class Engine(ABC):
             db.execute(sql.DROP, {**place, "now": now})
 
         self._run(work)
-
-
-def _kept(row: Sequence[Any], fence: int) -> Kept:
-    base_url, external_id, provider, revision, _, attempts, failures, until, *content = row[:10]
-    claim = Claim(
-        base_url, external_id, provider, revision, fence, attempts, failures, until, *content
-    )
-    return Kept(claim, state=row[10], due_at=row[11], status=row[12], details=row[13])

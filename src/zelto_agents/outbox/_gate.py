@@ -16,6 +16,32 @@ __all__ = ["FAILURES_THAT_CLOSE", "Known", "after", "hurry", "known", "lead", "n
 FAILURES_THAT_CLOSE = 3
 LEADS = 30.0
 
+_GATE = """
+SELECT away, closed_until, failures, key_mark, probe_until, leader, leader_until, leader_mark,
+  leader_agent
+FROM gate WHERE base_url = :base_url
+"""
+_SET_GATE = """
+INSERT INTO gate (base_url, away, closed_until, failures, key_mark)
+VALUES (:base_url, :away, :closed_until, :failures, :key_mark)
+ON CONFLICT (base_url) DO UPDATE SET away = :away, closed_until = :closed_until,
+  failures = :failures, key_mark = :key_mark, probe_until = 0, prober = ''
+"""
+_FREE_PROBE = """
+UPDATE gate SET prober = '', probe_until = 0 WHERE base_url = :base_url AND prober = :holder
+"""
+_TAKE_PROBE = """
+UPDATE gate SET prober = :holder, probe_until = :lease_until
+WHERE base_url = :base_url AND probe_until <= :now
+"""
+_LEAD = """
+INSERT INTO gate (base_url, leader, leader_until, leader_mark, leader_agent)
+VALUES (:base_url, :holder, :lease_until, :mark, :agent)
+ON CONFLICT (base_url) DO UPDATE SET leader = :holder, leader_until = :lease_until,
+  leader_mark = :mark, leader_agent = :agent
+WHERE gate.leader = :seen
+"""
+
 
 @frozen
 class Known:
@@ -36,7 +62,7 @@ class Known:
 
 def known(db: Database, base_url: str, *, lock: str = "") -> Known:
     """What is stored of this base URL."""
-    row = db.execute(sql.GATE + lock, {"base_url": base_url}).fetchone()
+    row = db.execute(_GATE + lock, {"base_url": base_url}).fetchone()
     return Known(Gate(*row[:4]), *row[4:]) if row else Known()
 
 
@@ -70,7 +96,7 @@ def note(db: Database, base_url: str, holder: str, outcomes: Sequence[Outcome], 
     before = known(db, base_url).gate
     if not any(outcome.tried for outcome in outcomes):
         if before.away:
-            db.execute(sql.FREE_PROBE, {"base_url": base_url, "holder": holder})
+            db.execute(_FREE_PROBE, {"base_url": base_url, "holder": holder})
         return
     if _after_all(before, outcomes, now) == before and not before.away:
         return
@@ -107,13 +133,13 @@ def _store(db: Database, base_url: str, gate: Gate) -> None:
         "failures": gate.failures,
         "key_mark": gate.key_mark,
     }
-    db.execute(sql.SET_GATE, values)
+    db.execute(_SET_GATE, values)
 
 
 def probe(db: Database, base_url: str, holder: str, *, now: float, lease_until: float) -> bool:
     """Whether this process may send the one probe."""
     values = {"base_url": base_url, "holder": holder, "now": now, "lease_until": lease_until}
-    return db.execute(sql.TAKE_PROBE, values).rowcount == 1
+    return db.execute(_TAKE_PROBE, values).rowcount == 1
 
 
 def lead(db: Database, base_url: str, holder: str, *, now: float, gatekeeper: Gatekeeper) -> bool:
@@ -139,4 +165,4 @@ def lead(db: Database, base_url: str, holder: str, *, now: float, gatekeeper: Ga
         "mark": gatekeeper.key_mark,
         "agent": gatekeeper.agent_id,
     }
-    return db.execute(sql.LEAD, values).rowcount == 1
+    return db.execute(_LEAD, values).rowcount == 1

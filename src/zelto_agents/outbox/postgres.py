@@ -18,10 +18,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from zelto_agents.outbox import OutboxError
-from zelto_agents.outbox import _statements as sql
 from zelto_agents.outbox._database import Cursor, Database, Values
 from zelto_agents.outbox._engine import MAX_BYTES, Engine
 from zelto_agents.outbox._pending import SCHEMA as PENDING
+from zelto_agents.outbox._schema import SCHEMA
 
 if TYPE_CHECKING:
     import psycopg
@@ -31,7 +31,7 @@ __all__ = ["PostgresOutbox"]
 SCHEMA_VERSION = 2
 _ID = "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"
 _PENDING = PENDING.format(id=_ID)
-_SCHEMA = sql.SCHEMA.format(id=_ID, key="BIGINT", blob="BYTEA") + _PENDING
+_SCHEMA = SCHEMA.format(id=_ID, key="BIGINT", blob="BYTEA") + _PENDING
 # Within the budget of a shutdown, so that the call can still be kept elsewhere.
 ANSWERS_WITHIN = 1.0
 DIALS_FOR = 10

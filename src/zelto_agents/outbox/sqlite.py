@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from zelto_agents.outbox import OutboxError, OutboxFullError
-from zelto_agents.outbox import _statements as sql
 from zelto_agents.outbox._database import Cursor, Database, Values
 from zelto_agents.outbox._engine import MAX_BYTES, Engine
 from zelto_agents.outbox._files import (
@@ -34,6 +33,7 @@ from zelto_agents.outbox._files import (
 )
 from zelto_agents.outbox._pending import SCHEMA as PENDING
 from zelto_agents.outbox._rescue import rescue
+from zelto_agents.outbox._schema import SCHEMA
 
 __all__ = ["SqliteOutbox"]
 
@@ -41,7 +41,7 @@ SCHEMA_VERSION = 3
 # Seconds within which the file is taken to be there still, for what need not survive the power.
 LOOK_EVERY = 1.0
 _PENDING = PENDING.format(id="INTEGER PRIMARY KEY")
-_SCHEMA = sql.SCHEMA.format(id="INTEGER PRIMARY KEY", key="INTEGER", blob="BLOB") + _PENDING
+_SCHEMA = SCHEMA.format(id="INTEGER PRIMARY KEY", key="INTEGER", blob="BLOB") + _PENDING
 # From the first format to the second: documents moved to a table of their own.
 _FROM_1 = f"""
 ALTER TABLE delivery RENAME TO delivery_1; DROP INDEX delivery_due;

@@ -6,8 +6,8 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import Any
 
 from zelto_agents.outbox import (
     Claim,
@@ -16,14 +16,15 @@ from zelto_agents.outbox import (
     Gatekeeper,
     Orphan,
     OutboxError,
-    OutboxFullError,
     Outcome,
     Pending,
     Put,
     State,
     Stats,
 )
-from zelto_agents.outbox._engine import Engine, Kept
+from zelto_agents.outbox._engine import Engine
+from zelto_agents.outbox._moving import Kept
+from zelto_agents.outbox._tiers import Tier, Tiers
 from zelto_agents.outbox.sqlite import SqliteOutbox
 
 __all__ = ["AHEAD", "SteadyOutbox", "Tier"]
@@ -32,29 +33,9 @@ __all__ = ["AHEAD", "SteadyOutbox", "Tier"]
 LOCAL = ("file", "audio")
 # Revisions of each further engine count from here on: newer than whatever is before it.
 AHEAD = 1_000_000
-FIRST_REST = 5.0
-LONGEST_REST = 60.0
 MOVING = 30.0
 # Batches that move home in one go: what the thread does meanwhile waits.
 MOVED_AT_ONCE = 4
-
-_T = TypeVar("_T")
-
-
-@dataclass(slots=True)
-class Tier:
-    """One engine, opened at its first use, and left alone for a while when it fails.
-
-    ``left`` says whether an earlier process may have left something in it.
-    """
-
-    open: Callable[[], Engine]
-    left: Callable[[], bool] = lambda: False
-    engine: Engine | None = None
-    ill_until: float = float("-inf")
-    rest: float = FIRST_REST
-    next_rest: float = 0.0
-    stale_journals: set[str] = field(default_factory=set[str])
 
 
 class SteadyOutbox:
@@ -66,8 +47,7 @@ class SteadyOutbox:
     """
 
     def __init__(self, tiers: Sequence[Tier], complain: Callable[[OutboxError, int], None]) -> None:
-        self._tiers = [*tiers, Tier(lambda: SqliteOutbox(None))]
-        self._complain = complain
+        self._tiers = Tiers([*tiers, Tier(lambda: SqliteOutbox(None))], complain)
         self._strayed: dict[tuple[str, str], int] = {}
         self._journals: defaultdict[str, set[int]] = defaultdict(set)
         self._ending: dict[tuple[str, str], str] = {}
@@ -78,38 +58,15 @@ class SteadyOutbox:
     @property
     def ill(self) -> bool:
         """Whether the first engine failed when it was last asked."""
-        return self._tiers[0].next_rest > 0
-
-    def _ask(self, index: int, work: Callable[[Engine], _T]) -> _T | None:
-        """What the engine says; None if it fails, or failed a moment ago."""
-        tier = self._tiers[index]
-        if time.monotonic() < tier.ill_until:
-            return None
-        try:
-            if tier.engine is None:
-                tier.engine = tier.open()
-            answer = work(tier.engine)
-        except OutboxError as fault:
-            self._complain(fault, index)
-            if not isinstance(fault, OutboxFullError):
-                # Each failure may have taken seconds.
-                tier.next_rest = min(2 * tier.next_rest, LONGEST_REST) or tier.rest
-                tier.ill_until = time.monotonic() + tier.next_rest
-            return None
-        tier.next_rest = 0.0
-        return answer
-
-    def _open_ones(self) -> list[int]:
-        """The first tier, and what else is in use."""
-        return [i for i, tier in enumerate(self._tiers) if i == 0 or tier.engine is not None]
+        return self._tiers.each[0].next_rest > 0
 
     def _keep(
         self, base_url: str, external_id: str, work: Callable[[Engine], int]
     ) -> tuple[int, int]:
         """Where it could be kept, and the revision: not before where a newer one already is."""
         key = (base_url, external_id)
-        for index in range(self._strayed.get(key, 0), len(self._tiers)):
-            revision = self._ask(index, work)
+        for index in range(self._strayed.get(key, 0), len(self._tiers.each)):
+            revision = self._tiers.ask(index, work)
             if revision is not None:
                 if index:
                     self._strayed[key] = index
@@ -128,7 +85,7 @@ class SteadyOutbox:
         if put.journal is not None:
             key = (put.base_url, put.external_id)
             self._ending[key] = put.journal
-            if index < len(self._tiers) - 1:
+            if index < self._tiers.last:
                 self._end_journal(key, index)
         return revision
 
@@ -137,7 +94,7 @@ class SteadyOutbox:
         call = self._ending.pop(key, None)
         if call is not None:
             for other in self._journals.pop(call, set()) - {kept_in}:
-                self._tiers[other].stale_journals.add(call)
+                self._tiers.each[other].stale_journals.add(call)
             self._forget_journals()
 
     def enrich(
@@ -163,11 +120,11 @@ class SteadyOutbox:
 
     def expect(self, awaited: Pending, *, now: float, live: bool = False) -> bool:
         """See ``Outbox.expect``; where a file lies, only this host's own engine knows."""
-        places = list(range(len(self._tiers)))
+        places = list(range(len(self._tiers.each)))
         if awaited.kind in LOCAL and len(places) > 2:
             places = [*places[1:], 0]
         for index in places:
-            new = self._ask(index, lambda engine: engine.expect(awaited, now=now, live=live))
+            new = self._tiers.ask(index, lambda engine: engine.expect(awaited, now=now, live=live))
             if new is not None:
                 return new
         return False
@@ -177,30 +134,28 @@ class SteadyOutbox:
     ) -> list[Pending]:
         """See ``Outbox.claim_pending``."""
         found: list[Pending] = []
-        for index in self._open_ones():
-            here = self._ask(
-                index,
-                lambda engine: engine.claim_pending(base_url, now=now, lease=lease, limit=limit),
-            )
+        for index, here in self._tiers.ask_all(
+            lambda engine: engine.claim_pending(base_url, now=now, lease=lease, limit=limit)
+        ):
             found += self._placed(index, here)
         return found
 
     def settle_pending(self, outcome: Pending, *, now: float) -> bool:
         """See ``Outbox.settle_pending``."""
-        number, index = divmod(outcome.id, len(self._tiers))
+        number, index = divmod(outcome.id, len(self._tiers.each))
         mine = replace(outcome, id=number)
-        return bool(self._ask(index, lambda engine: engine.settle_pending(mine, now=now)))
+        return bool(self._tiers.ask(index, lambda engine: engine.settle_pending(mine, now=now)))
 
     def pending(self) -> list[Pending]:
         """See ``Outbox.pending``."""
         found: list[Pending] = []
-        for index in self._open_ones():
-            found += self._placed(index, self._ask(index, lambda engine: engine.pending()))
+        for index, here in self._tiers.ask_all(lambda engine: engine.pending()):
+            found += self._placed(index, here)
         return found
 
-    def _placed(self, index: int, here: list[Pending] | None) -> list[Pending]:
+    def _placed(self, index: int, here: list[Pending]) -> list[Pending]:
         """With the tier in its number, for ``settle_pending``."""
-        return [replace(one, id=one.id * len(self._tiers) + index) for one in here or []]
+        return [replace(one, id=one.id * len(self._tiers.each) + index) for one in here]
 
     def claim(
         self,
@@ -214,8 +169,8 @@ class SteadyOutbox:
     ) -> list[Claim]:
         """See ``Outbox.claim``; from the first tier first."""
         claims: list[Claim] = []
-        for index in self._open_ones():
-            found = self._ask(
+        for index in self._tiers.in_use():
+            found = self._tiers.ask(
                 index,
                 lambda engine: engine.claim(
                     base_url,
@@ -249,9 +204,9 @@ class SteadyOutbox:
                 (replace(results[i][0], revision=results[i][0].revision % AHEAD), results[i][1])
                 for i in places
             ]
-            answers = self._ask(index, lambda engine: engine.settle(mine, now=now))  # noqa: B023 - called at once
+            answers = self._tiers.ask(index, lambda engine: engine.settle(mine, now=now))  # noqa: B023 - called at once
             noted.update(zip(places, answers or [], strict=False))
-            if index == len(self._tiers) - 1:
+            if index == self._tiers.last:
                 for claim, outcome in mine:
                     if outcome.state in ("sent", "dead"):
                         self._end_journal((claim.base_url, claim.external_id))
@@ -266,36 +221,34 @@ class SteadyOutbox:
             engine.journal(call, base_url, external_id, facts, now=now)
             return True
 
-        for index in range(len(self._tiers) - 1):
-            if self._ask(index, append):
-                self._tiers[index].stale_journals.discard(call)
+        for index in range(self._tiers.last):
+            if self._tiers.ask(index, append):
+                self._tiers.each[index].stale_journals.discard(call)
                 for other in self._journals[call] - {index}:
-                    self._tiers[other].stale_journals.add(call)
+                    self._tiers.each[other].stale_journals.add(call)
                     self._forget_journals()
                 self._journals[call] = {index}
                 return
 
     def _forget_journals(self) -> None:
-        for index, tier in enumerate(self._tiers):
+        for index, tier in enumerate(self._tiers.each):
             for call in list(tier.stale_journals):
 
                 def forget(engine: Engine, call: str = call) -> bool:
                     engine.forget_journal(call)
                     return True
 
-                if self._ask(index, forget):
+                if self._tiers.ask(index, forget):
                     tier.stale_journals.discard(call)
 
     def beat(self, *, now: float) -> None:
         """See ``Outbox.beat``."""
-        for index in self._open_ones():
-            self._ask(index, lambda engine: engine.beat(now=now))
+        self._tiers.ask_all(lambda engine: engine.beat(now=now))
 
     def orphans(self, *, now: float, limit: int = 10) -> list[Orphan]:
         """See ``Outbox.orphans``."""
         found: list[Orphan] = []
-        for index in self._open_ones():
-            here = self._ask(index, lambda engine: engine.orphans(now=now, limit=limit)) or []
+        for index, here in self._tiers.ask_all(lambda engine: engine.orphans(now=now, limit=limit)):
             self._orphans.update({orphan.journal: index for orphan in here})
             found += here
         return found
@@ -303,43 +256,44 @@ class SteadyOutbox:
     def adopt(self, put: Put, *, seen_at: float, now: float) -> int:
         """See ``Outbox.adopt``; where the journal is, from where the document moves home."""
         index = self._orphans.pop(put.journal or "", 0)
-        revision = self._ask(index, lambda engine: engine.adopt(put, seen_at=seen_at, now=now))
+        revision = self._tiers.ask(
+            index, lambda engine: engine.adopt(put, seen_at=seen_at, now=now)
+        )
         return revision + index * AHEAD if revision else 0
 
     def lead(self, base_url: str, *, now: float, gatekeeper: Gatekeeper) -> bool:
         """See ``Outbox.lead``; with anything that is not where it should be, this process does."""
-        leads = self._ask(0, lambda engine: engine.lead(base_url, now=now, gatekeeper=gatekeeper))
+        leads = self._tiers.ask(
+            0, lambda engine: engine.lead(base_url, now=now, gatekeeper=gatekeeper)
+        )
         return leads is not False or bool(self._strayed)
 
     def gate(self, base_url: str) -> Gate:
         """See ``Outbox.gate``."""
-        return self._ask(0, lambda engine: engine.gate(base_url)) or Gate()
+        return self._tiers.ask(0, lambda engine: engine.gate(base_url)) or Gate()
 
     def hurry(self, base_url: str, *, now: float) -> None:
         """See ``Outbox.hurry``."""
-        for index in self._open_ones():
-            self._ask(index, lambda engine: engine.hurry(base_url, now=now))
+        self._tiers.ask_all(lambda engine: engine.hurry(base_url, now=now))
 
     def next_due(self, base_url: str, *, gatekeeper: Gatekeeper) -> float | None:
         """See ``Outbox.next_due``; what strayed moves home first, if it can."""
         self._move_home()
-        moments = [
-            self._ask(index, lambda engine: engine.next_due(base_url, gatekeeper=gatekeeper))
-            for index in self._open_ones()
-        ]
-        return min((moment for moment in moments if moment is not None), default=None)
+        moments = self._tiers.ask_all(
+            lambda engine: engine.next_due(base_url, gatekeeper=gatekeeper)
+        )
+        return min((moment for _, moment in moments if moment is not None), default=None)
 
     def deliveries(self, base_url: str | None = None) -> list[Delivery]:
         """See ``Outbox.deliveries``."""
         found: list[Delivery] = []
-        for index in self._open_ones():
-            found += self._ask(index, lambda engine: engine.deliveries(base_url)) or []
+        for _, here in self._tiers.ask_all(lambda engine: engine.deliveries(base_url)):
+            found += here
         return found
 
     def stats(self) -> Stats:
         """See ``Outbox.stats``."""
-        found = [self._ask(index, lambda engine: engine.stats()) for index in self._open_ones()]
-        known = [stats for stats in found if stats is not None]
+        known = [stats for _, stats in self._tiers.ask_all(lambda engine: engine.stats())]
         counts: Counter[State] = Counter()
         for stats in known:
             counts.update(stats.counts)
@@ -353,34 +307,28 @@ class SteadyOutbox:
 
     def readdress(self, base_url: str, *, now: float) -> int:
         """See ``Outbox.readdress``."""
-        return self._ask(0, lambda engine: engine.readdress(base_url, now=now)) or 0
+        return self._tiers.ask(0, lambda engine: engine.readdress(base_url, now=now)) or 0
 
     def maintain(self, *, now: float, retain: float, max_age: float) -> int:
         """See ``Outbox.maintain``."""
         self._forget_journals()
         self._move_home()
-        dead = 0
-        for index in self._open_ones():
-            dead += (
-                self._ask(
-                    index,
-                    lambda engine: engine.maintain(now=now, retain=retain, max_age=max_age),
-                )
-                or 0
-            )
-        return dead
+        dead = self._tiers.ask_all(
+            lambda engine: engine.maintain(now=now, retain=retain, max_age=max_age)
+        )
+        return sum(expired for _, expired in dead)
 
     def _move_home(self, batches: int = MOVED_AT_ONCE) -> None:
         """What a later engine had to keep goes to the first one that is well."""
-        for index, tier in enumerate(self._tiers[1:], 1):
+        for index, tier in enumerate(self._tiers.each[1:], 1):
             if tier.engine is None and not tier.left():
                 continue
-            home = self._well_before(index)
+            home = self._tiers.first_well(before=index)
             if home is None:
                 continue
             for _ in range(batches):
                 now = time.time()
-                kept = self._ask(index, lambda engine: engine.withdraw(now=now, lease=MOVING))  # noqa: B023 - called at once
+                kept = self._tiers.ask(index, lambda engine: engine.withdraw(now=now, lease=MOVING))  # noqa: B023 - called at once
                 if not kept or not all(self._moved(one, index, home, now) for one in kept):
                     break
             self._forget_strays(index)
@@ -388,33 +336,30 @@ class SteadyOutbox:
 
     def _move_pending(self, index: int, home: int) -> None:
         """What is awaited of files of this host stays in the host's own engine."""
-        for one in self._ask(index, lambda engine: engine.pending()) or []:
-            stays = one.kind in LOCAL and index < len(self._tiers) - 1
+        for one in self._tiers.ask(index, lambda engine: engine.pending()) or []:
+            stays = one.kind in LOCAL and index < self._tiers.last
             if stays or one.state != "waiting" or one.lease_until:
                 continue
-            there = self._ask(home, lambda engine: engine.expect(one, now=one.created_at))  # noqa: B023 - called at once
+            there = self._tiers.ask(home, lambda engine: engine.expect(one, now=one.created_at))  # noqa: B023 - called at once
             if there is not None:
-                self._ask(index, lambda engine: engine.drop_pending(one.id))  # noqa: B023 - called at once
+                self._tiers.ask(index, lambda engine: engine.drop_pending(one.id))  # noqa: B023 - called at once
 
     def _forget_strays(self, index: int) -> None:
         """What was purged where it had strayed to need not be looked for there any more."""
         here = {key for key, where in self._strayed.items() if where == index}
         if here:
-            left = self._ask(index, lambda engine: engine.deliveries())
+            left = self._tiers.ask(index, lambda engine: engine.deliveries())
             if left is not None:
                 for key in here - {(one.base_url, one.external_id) for one in left}:
                     del self._strayed[key]
 
-    def _well_before(self, index: int) -> int | None:
-        return next((i for i in range(index) if self._ask(i, lambda one: one.gate(""))), None)
-
     def _moved(self, kept: Kept, index: int, home: int, now: float) -> bool:
-        revision = self._ask(home, lambda engine: engine.restore(kept, now=now))
+        revision = self._tiers.ask(home, lambda engine: engine.restore(kept, now=now))
         if revision is None:
             later = replace(kept.claim, revision=kept.claim.revision + index * AHEAD)
             self.settle([(later, Outcome(kept.state, kept.due_at, tried=False))], now=now)
             return False
-        if self._ask(index, lambda engine: engine.forget(kept.claim)):
+        if self._tiers.ask(index, lambda engine: engine.forget(kept.claim)):
             key = (kept.claim.base_url, kept.claim.external_id)
             if home:
                 self._strayed[key] = home
@@ -426,11 +371,11 @@ class SteadyOutbox:
 
     def close(self) -> None:
         """Release every engine, with all that could move home; memory ends with the process."""
-        for tier in self._tiers:
+        for tier in self._tiers.each:
             tier.ill_until = float("-inf")
         self._forget_journals()
         self._move_home(batches=sys.maxsize)
-        for index, tier in enumerate(self._tiers[:-1]):
+        for index, tier in enumerate(self._tiers.each[:-1]):
             if tier.engine is not None:
-                self._ask(index, lambda engine: engine.close())
+                self._tiers.ask(index, lambda engine: engine.close())
                 tier.engine = None
