@@ -188,7 +188,7 @@ class SteadyOutbox:
         return claims
 
     def _take(self, claim: Claim, index: int, claims: list[Claim], later: float) -> None:
-        claim = replace(claim, revision=claim.revision + index * AHEAD)
+        claim = _ahead(claim, index)
         if self._strayed.get((claim.base_url, claim.external_id), 0) > index:
             # A newer revision is elsewhere: this one waits, and is replaced by it.
             self.settle([(claim, Outcome("due", due_at=later, tried=False))], now=time.time())
@@ -329,7 +329,7 @@ class SteadyOutbox:
             for _ in range(batches):
                 now = time.time()
                 kept = self._tiers.ask(index, lambda engine: engine.withdraw(now=now, lease=MOVING))  # noqa: B023 - called at once
-                if not kept or not all(self._moved(one, index, home, now) for one in kept):
+                if not kept or not self._move(kept, index, home, now):
                     break
             self._forget_strays(index)
             self._move_pending(index, home)
@@ -353,11 +353,21 @@ class SteadyOutbox:
                 for key in here - {(one.base_url, one.external_id) for one in left}:
                     del self._strayed[key]
 
+    def _move(self, kept: Sequence[Kept], index: int, home: int, now: float) -> bool:
+        """Whether all of it could move; what could not can be sent from where it is."""
+        for place, one in enumerate(kept):
+            if not self._moved(one, index, home, now):
+                back = [
+                    (_ahead(left.claim, index), Outcome(left.state, left.due_at, tried=False))
+                    for left in kept[place:]
+                ]
+                self.settle(back, now=now)
+                return False
+        return True
+
     def _moved(self, kept: Kept, index: int, home: int, now: float) -> bool:
         revision = self._tiers.ask(home, lambda engine: engine.restore(kept, now=now))
         if revision is None:
-            later = replace(kept.claim, revision=kept.claim.revision + index * AHEAD)
-            self.settle([(later, Outcome(kept.state, kept.due_at, tried=False))], now=now)
             return False
         if self._tiers.ask(index, lambda engine: engine.forget(kept.claim)):
             key = (kept.claim.base_url, kept.claim.external_id)
@@ -379,3 +389,8 @@ class SteadyOutbox:
             if tier.engine is not None:
                 self._tiers.ask(index, lambda engine: engine.close())
                 tier.engine = None
+
+
+def _ahead(claim: Claim, index: int) -> Claim:
+    """With the revision by which it is known outside."""
+    return replace(claim, revision=claim.revision + index * AHEAD)
