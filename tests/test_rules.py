@@ -21,15 +21,16 @@ LOG_METHODS = {"debug", "info", "warning", "error", "critical", "exception"}
 # The walk of the data; a module may import what stands at or before its own place.
 ORDER = [
     {"contract", "guard", "_frozen", "cost", "_sampling", "_digits", "_telephone", "redaction"},
-    {"settings", "facts", "policy"},
+    {"_variables", "settings", "facts", "policy"},
     {"_turns", "_items"},
     {"fold"},
+    {"_refused"},
     {"outbox", "uploader", "call"},
     {"_trouble", "_telemetry", "_redact", "_audio", "recording"},
     {"_enrich", "_living"},
     {"_adopt"},
     {"_drain", "_open", "_one", "_house"},
-    {"_recordings"},
+    {"_recordings", "_sending"},
     {"_work"},
     {"_delivery"},
     {"_telling", "_watch"},

@@ -286,6 +286,8 @@ def test_what_keeps_a_call_from_being_sent_is_said_once_and_the_call_is_kept(
         ({"agent_uuid": "no uuid"}, "agentId"),
         ({"recording_url": "no url"}, "recordingUrl"),
         ({"external_id": ""}, "externalId"),
+        ({"cost": "abc"}, "cost"),
+        ({"cost": -1}, "cost"),
     ],
 )
 def test_a_value_that_cannot_be_sent_is_named_and_the_call_arrives_without_it(
@@ -303,6 +305,41 @@ def test_a_value_that_cannot_be_sent_is_named_and_the_call_arrives_without_it(
     assert list(conversation["metadata"]["zelto"]["refused"]) == [field]
     (name,) = option
     assert any(name in record.getMessage() for record in caplog.records)
+
+
+@pytest.mark.parametrize(
+    ("told", "kept", "why"),
+    [
+        ("abc", "abc", "Input should be a valid number, unable to parse string as a number"),
+        (10**400, str(10**400), "Input should be a valid number"),
+        (float("nan"), "nan", "Input should be a finite number"),
+        (-1, "-1", "Input should be greater than or equal to 0"),
+    ],
+    ids=["a word", "too large", "not a number", "negative"],
+)
+def test_what_is_no_cost_is_named_and_the_cost_that_is_known_stays(
+    told: Any,
+    kept: str,
+    why: str,
+    settings: Settings,
+    receiver: RunningReceiver,
+    caplog: pytest.LogCaptureFixture,
+):
+    with Zelto(settings=settings) as zelto:
+        with zelto.call("conv-1", agent_id="support", cost=0.5) as call:
+            call.turn("user", "Hi")
+            call.cost(told)
+        assert zelto.flush()
+        zelto.enrich("conv-1", cost=told, metadata={"tenant": "acme"})
+        assert zelto.flush()
+    conversation = receiver.wait_for("conv-1", where=lambda one: "tenant" in one["metadata"])
+    assert conversation["cost"] == 0.5
+    refused = conversation["metadata"]["zelto"]["refused"]["cost"]
+    assert refused == {"value": kept, "why": why}
+    assert [r.getMessage() for r in caplog.records if r.levelname == "ERROR"] == [
+        f"argument cost cannot be sent as cost ({why}); the call is sent without it, "
+        "and the value is in metadata.zelto.refused"
+    ] * 2
 
 
 @pytest.mark.parametrize("name", ["customer", "metadata"])

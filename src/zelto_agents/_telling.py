@@ -8,8 +8,9 @@ from typing import Any, cast
 
 from zelto_agents._delivery import Haste
 from zelto_agents._items import CallFacts
+from zelto_agents._refused import amount, check, note, text_of
 from zelto_agents.call import Call
-from zelto_agents.contract import clean_text, plain_json
+from zelto_agents.contract import plain_json
 from zelto_agents.facts import (
     AgentKnown,
     CallEnded,
@@ -21,10 +22,9 @@ from zelto_agents.facts import (
     UsageKnown,
     WordsHeard,
 )
-from zelto_agents.fold import refusal
 from zelto_agents.guard import guarded, mapping
 
-__all__ = ["changes_of", "check", "describe", "haste_of", "introduce", "text_of"]
+__all__ = ["changes_of", "describe", "haste_of", "introduce"]
 
 logger = logging.getLogger("zelto_agents")
 
@@ -89,10 +89,10 @@ def changes_of(call: Mapping[str, Any], customer: object, metadata: object) -> d
     for name, value in call.items():
         if value is None:
             continue
-        usable = _number(value) if name == "cost" else text_of(value)
+        usable = amount(value) if name == "cost" else text_of(value)
         why = name in _ARGUMENTS and check(name, usable, f"argument {_ARGUMENTS[name]}")
         if why:
-            refused[name] = {"value": text_of(value)[:1000], "why": why}
+            refused[name] = note(value, why)
         else:
             known[name] = usable
     if told := mapping("customer", customer):
@@ -117,29 +117,3 @@ def haste_of(collected: CallFacts, fact: Fact) -> Haste:
             heard, collected.heard = collected.heard, ""
             return "later" if text.strip() in heard else "soon"
     return "soon"
-
-
-def check(field: str, value: object, source: str) -> str | None:
-    """Why a value cannot be sent in this field, said once, here; the call goes on without it."""
-    why = None if value is None else refusal(field, value)
-    if why:
-        logger.error(
-            "%s cannot be sent as %s (%s); "
-            "the call is sent without it, and the value is in metadata.zelto.refused",
-            source,
-            field,
-            why,
-        )
-    return why
-
-
-def text_of(value: object) -> str:
-    """As text that can be sent, whatever it is."""
-    return clean_text(value if isinstance(value, str) else str(plain_json(value)))
-
-
-def _number(value: object) -> float:
-    try:
-        return float(cast("Any", value))
-    except (TypeError, ValueError):
-        return float("nan")

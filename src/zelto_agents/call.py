@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any, Self, cast, get_args
 
 from zelto_agents._items import Sound
+from zelto_agents._refused import amount, check, note
 from zelto_agents.contract import Role, plain_json
 from zelto_agents.facts import (
     CallEnded,
@@ -216,7 +217,10 @@ class Call:
     @guarded
     def cost(self, usd: float) -> None:
         """What the call cost in all, in US dollars."""
-        self.add(CostKnown(at=time.time(), usd=float(usd)))
+        if why := check("cost", amount(usd), "argument cost"):
+            self.metadata({"zelto": {"refused": {"cost": note(usd, why)}}})
+        elif usd is not None:
+            self.add(CostKnown(at=time.time(), usd=float(usd)))
 
     @guarded
     def usage(self, *parts: Mapping[str, Any]) -> None:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from zelto_agents._delivery import Delivery
 from zelto_agents._items import CallFacts, EgressOver, Enrichment, Sound, Upload
+from zelto_agents._refused import check, note, text_of
 from zelto_agents._sampling import sampled
-from zelto_agents._telling import changes_of, check, describe, haste_of, introduce, text_of
+from zelto_agents._telling import changes_of, describe, haste_of, introduce
 from zelto_agents.call import Call, awaited_recordings, epoch
 from zelto_agents.contract import CallIngest
 from zelto_agents.facts import CallStarted, Fact
@@ -127,7 +128,7 @@ class Zelto:
         call.add(CallStarted(at=call.started_at, external_id=usable, provider=provider))
         if wanted == "":
             logger.error("external_id is empty; the call is kept as %s: pass a unique id", usable)
-            call.metadata({"zelto": {"refused": {"externalId": {"value": "", "why": "empty"}}}})
+            call.metadata({"zelto": {"refused": {"externalId": note("", "empty")}}})
         introduce(call, "argument", agent_id, version, uuid=agent_uuid, name=agent_name)
         introduce(call, "environment", self.settings.agent_id, self.settings.agent_version)
         describe(call, channel, system_prompt, metadata, customer, recording_url)

@@ -21,6 +21,7 @@ SPEECH = {"type": "stt_usage", "provider": "deepgram", "model": "nova-3", "audio
         ({"prices": {"deepgram/*": {"per_audio_minute": 0.01}}}, 0.015),
         ({"prices": lambda part: 0.25}, 0.25),
         ({"cost": 0.5}, 0.5),
+        ({"cost": "abc"}, 0.0072),
     ],
 )
 def test_prices_and_cost_are_handed_on(
