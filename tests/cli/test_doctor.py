@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from commands import KEY, NOWHERE, Ended, a_put, environment, gone, opened, run
+from commands import KEY, NOWHERE, Ended, a_put, environment, gone, leave, opened, run
 from postgres_server import PASSWORD
 from zelto_agents.cli._checks import check_disk
 from zelto_agents.outbox import Outcome
@@ -187,6 +187,14 @@ def test_what_waits_and_a_closed_gate_are_told(tmp_path: Path, receiver: Running
     assert "1 due, 1 dead; " in done.out
     assert "zelto-agents outbox list --state dead says why" in done.out
     assert f"{receiver.url} takes no calls now; tried again in " in done.out
+
+
+def test_what_waits_for_another_base_url_is_told(tmp_path: Path, receiver: RunningReceiver):
+    leave(tmp_path / "outbox", "conv-1", "conv-2")
+    done = run("doctor", env=environment(tmp_path / "outbox", receiver.url, receiver.key))
+    assert (done.code, marks(done)["!"]) == (0, ["waiting"])
+    assert f"2 calls wait for {NOWHERE}" in done.out
+    assert f"zelto-agents outbox retry --from {NOWHERE}" in done.out
 
 
 def test_an_outbox_that_is_nearly_full_is_a_warning(tmp_path: Path, receiver: RunningReceiver):

@@ -130,7 +130,10 @@ def test_calls_for_another_base_url_are_named_with_the_way_to_send_them(
     leave(tmp_path / "outbox", "conv-1")
     done = run("drain", "--json", env=environment(tmp_path / "outbox", receiver.url, receiver.key))
     assert (done.code, done.json) == (1, NOTHING | {"elsewhere": 1})
-    assert f"1 x waits for {NOWHERE}: drain with ZELTO_BASE_URL={NOWHERE}" in done.errors
+    assert (
+        f"1 x waits for {NOWHERE}: drain with ZELTO_BASE_URL={NOWHERE}, "
+        f"or send it to yours: zelto-agents outbox retry --from {NOWHERE}\n"
+    ) in done.errors
 
 
 def test_a_call_that_was_made_before_the_key_was_set_goes_where_the_key_belongs(

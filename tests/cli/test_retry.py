@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from commands import NOWHERE, a_put, environment, gone, opened, run, states
+from commands import NOWHERE, a_put, environment, gone, leave, opened, run, states
 from zelto_agents.outbox import Gatekeeper, Outcome
 from zelto_agents.receiver import RunningReceiver
 
@@ -62,3 +62,40 @@ def test_nothing_named_is_wrong_usage(tmp_path: Path):
     done = run("outbox", "retry", env=environment(tmp_path / "outbox"))
     assert done.code == 2
     assert "--all-dead" in done.errors
+
+
+def test_what_waits_for_a_mistaken_base_url_goes_to_yours(store: str, receiver: RunningReceiver):
+    leave(store, "conv-1")
+    leave(store, "conv-2", agent=None)
+    env = environment(store, receiver.url, receiver.key)
+    done = run("outbox", "retry", "--from", f"{NOWHERE}/", env=env)
+    assert (done.code, done.errors) == (0, "")
+    assert done.out == "2 due now; a running agent sends them, or zelto-agents drain at once\n"
+    assert run("drain", env={**env, "ZELTO_AGENT_ID": "a"}).code == 0
+    assert receiver.wait_for("conv-1")
+    assert receiver.wait_for("conv-2")
+
+
+def test_from_where_nothing_waits_nothing_becomes_due(store: str, receiver: RunningReceiver):
+    leave(store, "conv-1", url=receiver.url, key="zk_wrong")
+    env = environment(store, receiver.url, receiver.key)
+    for url, why in (
+        (NOWHERE, "nothing waits for it"),
+        (receiver.url, "that is where your calls go"),
+    ):
+        done = run("outbox", "retry", "--from", url, env=env)
+        assert (done.code, done.out) == (1, "nothing became due\n")
+        assert done.errors == f"zelto-agents outbox retry: {url}: {why}\n"
+
+
+def test_a_call_that_is_due_for_another_base_url_is_told_so(store: str, receiver: RunningReceiver):
+    leave(store, "conv-1")
+    done = run("outbox", "retry", "conv-1", env=environment(store, receiver.url, receiver.key))
+    assert (done.code, done.out) == (
+        0,
+        "1 due now; a running agent sends them, or zelto-agents drain at once\n",
+    )
+    assert done.errors == (
+        f"conv-1 waits for {NOWHERE}: drain with ZELTO_BASE_URL={NOWHERE}, "
+        f"or send it to yours: zelto-agents outbox retry --from {NOWHERE}\n"
+    )

@@ -7,6 +7,7 @@ import platform
 import shutil
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from zelto_agents.cli._start import nothing_there, spare
-from zelto_agents.cli._words import Words, size, span, totals
+from zelto_agents.cli._words import Words, plain, size, span, totals
 
 if TYPE_CHECKING:
     import httpx
@@ -211,8 +212,18 @@ def _waiting(engine: Engine, settings: Settings) -> Iterator[Finding]:
     if stats.size > 0.8 * settings.outbox_max_bytes:
         hint = "deliver what waits, or raise ZELTO_OUTBOX_MAX_BYTES"
         yield Finding("warning", "waiting", "the outbox is nearly full", hint)
+    for base_url, number in _for_others(engine, settings).items():
+        text = f"{number} calls wait for {plain(base_url)}"
+        hint = f"if that is a mistake: zelto-agents outbox retry --from {plain(base_url)}"
+        yield Finding("warning", "waiting", text, hint)
     for gate in Words(engine, settings, now).closed_gates([]):
         yield Finding("warning", "gate", gate["why"], "zelto-agents drain tries at once")
+
+
+def _for_others(engine: Engine, settings: Settings) -> Counter[str]:
+    """How many calls wait for other base URLs."""
+    waiting = (one for one in engine.deliveries() if one.state in ("due", "held"))
+    return Counter(d.base_url for d in waiting if d.base_url not in ("", settings.base_url))
 
 
 def check_api(settings: Settings) -> Iterator[Finding]:

@@ -20,13 +20,14 @@ __all__ = [
     "size",
     "span",
     "totals",
+    "waits_for",
 ]
 
 AWAITED = (
     "its call is not kept here (any more): waits for the call to be put again, "
     "dead letter after ZELTO_MAX_AGE"
 )
-KEYLESS = "made without a usable key or base URL: sent by the first process that has both"
+KEYLESS = "made without a usable key or base URL: drain, or an agent, that has both sends it"
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _STATES = ("live", "due", "held", "dead", "sent", "awaited", "skipped")
 
@@ -74,6 +75,15 @@ def duration(text: str) -> float:
 def is_confirming(delivery: Delivery) -> bool:
     """Whether it has arrived, and is sent again only so that no older revision comes after it."""
     return delivery.state == "due" and delivery.status is not None and delivery.status < 300
+
+
+def waits_for(base_url: str) -> str:
+    """That a call goes to another base URL than the settings', and what to do about it."""
+    url = plain(base_url)
+    return (
+        f"waits for {url}: drain with ZELTO_BASE_URL={url}, "
+        f"or send it to yours: zelto-agents outbox retry --from {url}"
+    )
 
 
 class Words:
@@ -137,7 +147,7 @@ class Words:
         if base_url != self._settings.base_url:
             if self.gate(base_url).away == "base_url":
                 return f"{plain(base_url)} is no ingest API: goes to yours with the next drain"
-            return f"waits for {plain(base_url)}: drain with ZELTO_BASE_URL={plain(base_url)}"
+            return waits_for(base_url)
         gate = self.gate(base_url)
         if gate.away == "base_url":
             return f"{base_url} is no ingest API: check ZELTO_BASE_URL"

@@ -275,6 +275,10 @@ class Engine(ABC):
             lambda db: _deliveries.maintain(db, now, retain, max_age), synced=False, reserve=True
         )
 
+    def disown(self, base_url: str, *, now: float) -> None:
+        """Somebody says that nothing is to go there: what waits for it can be readdressed."""
+        self._run(lambda db: _gate.disown(db, base_url, now))
+
     def content(self, external_id: str) -> list[tuple[str, bytes | None, bytes | None]]:
         """Base URL, document and enrichments of each delivery with this id."""
         values = {"external_id": external_id}

@@ -11,7 +11,17 @@ from zelto_agents.outbox import _statements as sql
 from zelto_agents.outbox._database import Database
 from zelto_agents.policy import HELD_PROBE, MISDIRECTED_PROBE, probe_after
 
-__all__ = ["FAILURES_THAT_CLOSE", "Known", "after", "hurry", "known", "lead", "note", "probe"]
+__all__ = [
+    "FAILURES_THAT_CLOSE",
+    "Known",
+    "after",
+    "disown",
+    "hurry",
+    "known",
+    "lead",
+    "note",
+    "probe",
+]
 
 FAILURES_THAT_CLOSE = 3
 LEADS = 30.0
@@ -111,6 +121,11 @@ def _after_all(gate: Gate, outcomes: Sequence[Outcome], now: float) -> Gate:
     for outcome in outcomes:
         gate = after(gate, outcome, now)
     return gate
+
+
+def disown(db: Database, base_url: str, now: float) -> None:
+    """Take it for no API at all, as if one answer had said so."""
+    _store(db, base_url, Gate("base_url", now + MISDIRECTED_PROBE))
 
 
 def hurry(db: Database, base_url: str, now: float) -> None:

@@ -153,8 +153,9 @@ WHERE d.external_id = :external_id ORDER BY d.id
 HOMELESS = """
 SELECT d.id, d.external_id, d.provider, d.state, d.updated_at, c.document, c.changes
 FROM delivery d JOIN content c ON c.delivery_id = d.id
-WHERE d.base_url <> :base_url AND d.lease_until <= :now AND (d.base_url = '' OR (d.state = 'due'
-  AND d.base_url IN (SELECT base_url FROM gate WHERE away = 'base_url')))
+WHERE d.base_url <> :base_url AND d.lease_until <= :now AND (d.base_url = ''
+  OR (d.state IN ('due', 'held', 'awaited')
+    AND d.base_url IN (SELECT base_url FROM gate WHERE away = 'base_url')))
 ORDER BY d.id LIMIT 1000
 """
 THERE = """

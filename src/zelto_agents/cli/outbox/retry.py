@@ -1,4 +1,4 @@
-"""``zelto-agents outbox retry``: dead letters, and whatever else is named, are sent again."""
+"""``zelto-agents outbox retry``: what is dead, named or misdirected is sent again."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zelto_agents.cli._start import failure, load_settings, opened
-from zelto_agents.cli._words import plain
+from zelto_agents.cli._words import plain, waits_for
 
 if TYPE_CHECKING:
     from zelto_agents.outbox._engine import Engine
+    from zelto_agents.settings import Settings
 
 __all__ = ["register"]
 
@@ -24,9 +25,9 @@ usage.
 
 Examples:
 
-  zelto-agents outbox retry conv-42
-
   zelto-agents outbox retry --all-dead && zelto-agents drain
+
+  zelto-agents outbox retry --from http://127.0.0.1:8788
 """
 _SENT_BY = "a running agent sends them, or zelto-agents drain at once"
 
@@ -42,28 +43,71 @@ def retry(
     ] = None,
     *,
     all_dead: Annotated[bool, typer.Option("--all-dead", help="Every dead letter.")] = False,
+    from_url: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="URL",
+            help="What waits for this base URL, which was a mistake: it goes to yours instead.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Make dead letters due again; or calls that are named, whether waiting or sent."""
-    if not ids and not all_dead:
-        raise typer.BadParameter("name external ids, or give --all-dead")
-    with opened(load_settings(), "outbox retry") as engine:
+    if not ids and not all_dead and not from_url:
+        raise typer.BadParameter("name external ids, or give --all-dead or --from")
+    settings = load_settings()
+    with opened(settings, "outbox retry") as engine:
         due, not_due = 0, {}
         if all_dead:
             due += engine.retry_dead(now=time.time())
+        if from_url:
+            moved, why = _redirect(engine, from_url.rstrip("/"), settings)
+            due += moved
+            if why:
+                not_due[from_url] = why
         for external_id in ids or []:
             changed = engine.retry(external_id, now=time.time())
             due += changed
             if not changed:
                 not_due[external_id] = _why_not(engine, external_id)
+        elsewhere = _elsewhere(engine, ids or [], settings)
     if as_json:
         typer.echo(json.dumps({"due": due, "not_due": not_due}))
     else:
         typer.echo(f"{due} due now; {_SENT_BY}" if due else "nothing became due")
-    for external_id, why in not_due.items():
-        failure("outbox retry", f"{plain(external_id)}: {why}")
+        for external_id, base_url in elsewhere:
+            typer.echo(f"{plain(external_id)} {waits_for(base_url)}", err=True)
+    for name, why in not_due.items():
+        failure("outbox retry", f"{plain(name)}: {why}")
     if not_due:
         raise typer.Exit(1)
+
+
+def _redirect(engine: Engine, source: str, settings: Settings) -> tuple[int, str]:
+    """How many go to the settings' base URL now; if none, why."""
+    base_url = settings.base_url
+    if base_url is None:
+        return 0, "set ZELTO_BASE_URL to where they are to go"
+    if source == base_url:
+        return 0, "that is where your calls go"
+    if not any(one.base_url == source for one in engine.deliveries()):
+        return 0, "nothing waits for it"
+    now, moved = time.time(), 0
+    engine.disown(source, now=now)
+    while more := engine.readdress(base_url, now=now):
+        moved += more
+    return moved, "" if moved else "what is for it was sent, is being sent, or is dead"
+
+
+def _elsewhere(engine: Engine, ids: list[str], settings: Settings) -> list[tuple[str, str]]:
+    """Of these, those that are due for another base URL, with that."""
+    mine = ("", settings.base_url)
+    return [
+        (one.external_id, one.base_url)
+        for one in (engine.deliveries() if ids else ())
+        if one.external_id in ids and one.state == "due" and one.base_url not in mine
+    ]
 
 
 def _why_not(engine: Engine, external_id: str) -> str:
