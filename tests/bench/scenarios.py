@@ -29,14 +29,15 @@ def main(framework: str, only: str = "", at_once: str = "0") -> None:
     sys.path.insert(0, str(ROOT / "examples" / "worker"))
     scenarios = importlib.import_module(f"{framework}_scenarios")
     from truth import compare, play
+    from zelto_agents.receiver import run_in_thread
 
     wanted = {name: scenario for name, scenario in scenarios.SCENARIOS.items() if only in name}
     package = PACKAGES[framework]
     print(f"{package} {version(package)}, {len(wanted)} scenarios\n")
     print(f"{'scenario':30} {'turns':>5} {'off by':>8} {'bytes':>6}  verdict")
     wrong = 0
-    with tempfile.TemporaryDirectory() as folder:
-        for scene in play(scenarios.Stage, wanted, Path(folder), at_once=int(at_once)):
+    with run_in_thread() as receiver, tempfile.TemporaryDirectory() as folder:
+        for scene in play(scenarios.Stage, wanted, receiver, Path(folder), at_once=int(at_once)):
             if scene.unsupported:
                 print(f"{scene.name:30} {'':22}  not in this version: {scene.unsupported}")
                 continue

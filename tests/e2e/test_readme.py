@@ -37,6 +37,14 @@ def test_all_code_is_python(path: str, block: str):
     compile(block, path, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
 
+@pytest.mark.parametrize(("path", "block"), CODE, ids=[path for path, _ in CODE])
+def test_code_imports_the_modules_that_it_uses(path: str, block: str):
+    nodes = list(ast.walk(ast.parse(block)))
+    used = {n.value.id for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)}
+    imported = {alias.name for n in nodes if isinstance(n, ast.Import) for alias in n.names}
+    assert used & sys.stdlib_module_names <= imported
+
+
 def test_the_options_of_the_pipecat_readme_are_all_that_there_are():
     text = (ROOT / "plugins/pipecat/README.md").read_text()
     rows = re.findall(r"^\| (`\w+[`=].*?) \|", text.split("## What arrives")[0], re.MULTILINE)
@@ -55,7 +63,10 @@ def test_a_snippet_delivers_its_call(path: str, block: str, zelto_receiver: Zelt
 @pytest.mark.parametrize(("path", "block"), PROGRAMS, ids=[path for path, _ in PROGRAMS])
 def test_the_first_call_arrives(path: str, block: str, receiver: RunningReceiver, tmp_path: Path):
     env = environment(tmp_path / "outbox", receiver.url, receiver.key)
-    subprocess.run([sys.executable, "-c", block], check=True, timeout=60, env=env)
+    done = subprocess.run(
+        [sys.executable, "-c", block], check=True, timeout=60, env=env, capture_output=True, text=True
+    )
+    assert "sent (revision 1)" in done.stderr
     receiver.wait_until_ingested()
     (conversation,) = receiver.conversations()
     assert [turn["content"] for turn in conversation["turns"]] == ["Hello", "You said: Hello"]

@@ -1,15 +1,18 @@
-"""Real sessions on a virtual clock, played once for all the tests of this folder."""
+"""Real sessions on a virtual clock, each played once for all the tests of a run."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import pytest
 
 from livekit_scenarios import SCENARIOS, Stage
-from truth import Played, play
+from truth import Played
+from zelto_agents.receiver import run_in_thread
 
 
 @pytest.fixture(scope="session")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Played[Stage]:
-    """Every scenario, by name."""
-    scenes = play(Stage, SCENARIOS, tmp_path_factory.mktemp("livekit"))
-    return Played((scene.name, scene) for scene in scenes)
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played[Stage]]:
+    """The scenarios, by name."""
+    with run_in_thread() as receiver:
+        yield Played(Stage, SCENARIOS, receiver, tmp_path_factory.mktemp("livekit"))
