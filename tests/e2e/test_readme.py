@@ -40,7 +40,9 @@ def test_all_code_is_python(path: str, block: str):
 @pytest.mark.parametrize(("path", "block"), CODE, ids=[path for path, _ in CODE])
 def test_code_imports_the_modules_that_it_uses(path: str, block: str):
     nodes = list(ast.walk(ast.parse(block)))
-    used = {n.value.id for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)}
+    used = {
+        n.value.id for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)
+    }
     imported = {alias.name for n in nodes if isinstance(n, ast.Import) for alias in n.names}
     assert used & sys.stdlib_module_names <= imported
 
@@ -64,7 +66,12 @@ def test_a_snippet_delivers_its_call(path: str, block: str, zelto_receiver: Zelt
 def test_the_first_call_arrives(path: str, block: str, receiver: RunningReceiver, tmp_path: Path):
     env = environment(tmp_path / "outbox", receiver.url, receiver.key)
     done = subprocess.run(
-        [sys.executable, "-c", block], check=True, timeout=60, env=env, capture_output=True, text=True
+        [sys.executable, "-c", block],
+        check=True,
+        timeout=60,
+        env=env,
+        capture_output=True,
+        text=True,
     )
     assert "sent (revision 1)" in done.stderr
     receiver.wait_until_ingested()

@@ -7,13 +7,21 @@ import pytest
 from livekit_scenarios import SCENARIOS, Stage
 from truth import compare
 
+# Two hundred turns take half a minute.
+NAMES = [
+    pytest.param(name, marks=[pytest.mark.exhaustive] if name == "long_call" else [])
+    for name in SCENARIOS
+]
 
-@pytest.mark.parametrize("name", SCENARIOS)
+
+@pytest.mark.parametrize("name", NAMES)
 def test_the_document_is_the_truth(played: dict[str, Stage], name: str):
     assert compare(played[name]).faults == []
 
 
-@pytest.mark.parametrize("name", [name for name in SCENARIOS if name != "told_after_the_close"])
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if name.values != ("told_after_the_close",)]
+)
 def test_a_call_is_sent_once_unless_something_becomes_known_later(
     played: dict[str, Stage], name: str
 ):
