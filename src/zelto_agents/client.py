@@ -107,8 +107,8 @@ class Zelto:
             redact: is given every text before it is written or sent anywhere; else what
                 ``ZELTO_REDACT`` asks for is taken out.
             filter: is given the document at the end; False, and nothing is sent or kept of it.
-                Asked once for each id, in the delivery thread; a call that is adopted after its
-                process died is sent unasked.
+                Asked once for each id, in the delivery thread. If it raises, the call is sent; and
+                unasked, one that is adopted after its process died.
             prices: of your own, for what the models consumed: a mapping, or a function from a part
                 of the usage to dollars; else those of ``ZELTO_PRICES``, else published ones.
             cost: what the call costs in all, in US dollars, if you know; beats all prices.

@@ -45,7 +45,9 @@ class ZeltoProcessor(FrameProcessor):
               make.
             - ``recording_url``: where the audio can be fetched.
             - ``redact``: is given every text before it is written or sent anywhere.
-            - ``filter``: is given the document at the end; False, and nothing is sent of it.
+            - ``filter``: is given the document (``CallIngest``) at the end; False, and nothing is
+              sent or kept of it. If it raises, the call is sent; and unasked, one that is adopted
+              after its process died.
             - ``prices``: of your own, for what the models consumed: a mapping, or a function from
               a part of the usage to dollars; else those of ``ZELTO_PRICES``, else published ones.
             - ``cost``: what the call costs in all, in US dollars, if you know; beats all prices.
