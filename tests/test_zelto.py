@@ -307,6 +307,20 @@ def test_a_value_that_cannot_be_sent_is_named_and_the_call_arrives_without_it(
     assert any(name in record.getMessage() for record in caplog.records)
 
 
+def test_a_recording_whose_url_cannot_be_sent_is_named_and_kept(
+    settings: Settings, receiver: RunningReceiver, caplog: pytest.LogCaptureFixture
+):
+    with Zelto(settings=settings) as zelto, zelto.call("conv-1", agent_id="support") as call:
+        call.turn("user", "Hi")
+        call.recording("no url")
+    refused = receiver.wait_for("conv-1")["metadata"]["zelto"]["refused"]["recordingUrl"]
+    assert refused["value"] == "no url"
+    assert [r.getMessage() for r in caplog.records if r.levelname == "ERROR"] == [
+        f"recording_url cannot be sent as recordingUrl ({refused['why']}); "
+        "the call is sent without it, and the value is in metadata.zelto.refused"
+    ]
+
+
 @pytest.mark.parametrize(
     ("told", "kept", "why"),
     [

@@ -48,7 +48,6 @@ def describe(
     if metadata:
         call.metadata(metadata)
     if recording_url:
-        check("recordingUrl", recording_url, "argument recording_url")
         call.recording(recording_url)
     if known := mapping("customer", customer):
         if not {"number", "name"} & known.keys():

@@ -189,6 +189,7 @@ class Call:
         """
         now = time.time()
         if url is not None:
+            check("recordingUrl", _text(url), "recording_url")
             self.add(RecordingKnown(at=now, url=_text(url)))
         for where, reference in awaited_recordings(file, egress, twilio, daily):
             self.add(RecordingAwaited(at=now, where=where, reference=reference))
