@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import cast
 
 import pytest
 
@@ -23,6 +24,7 @@ from outboxes import (
     texts,
 )
 from zelto_agents.outbox import Gate, Gatekeeper, Outbox, OutboxFullError, Outcome
+from zelto_agents.outbox._engine import Engine
 
 COST = {"call": {"cost": 1}}
 RECORDING = {"call": {"recordingUrl": "u"}}
@@ -138,6 +140,54 @@ def test_what_met_no_api_moves_to_a_corrected_base_url(outbox: Outbox):
     assert texts(claim(outbox, base_url=right, limit=9)) == ["a"]
     assert texts(claim(outbox, limit=9)) == ["b"]
     assert outbox.gate(right) == Gate()
+
+
+def test_what_waits_for_a_mistake_moves_when_it_is_said_so(open_outbox: OpenOutbox):
+    engine = cast("Engine", open_outbox())
+    wrong, third, right = "https://wrong.example", "https://third.example", "https://right.example"
+    for place in (wrong, third):
+        put(engine, "due", base_url=place)
+        put(engine, "held", base_url=place, held=True)
+        engine.enrich(place, "awaited", COST, now=NOW)
+        engine.enrich(place, "live", COST, now=NOW)
+        engine.journal(f"j-{place}", place, "live", [b"{}"], now=NOW)
+    assert engine.redirect(wrong, right, now=NOW + 500) == 3
+    assert engine.redirect(wrong, right, now=NOW + 500) == 0
+    assert {(d.base_url, d.external_id, d.state) for d in engine.deliveries()} == {
+        *((place, "live", state) for place in (wrong, third) for state in ("awaited", "live")),
+        *(
+            (place, state, state)
+            for place in (third, right)
+            for state in ("due", "held", "awaited")
+        ),
+    }
+    assert {d.created_at for d in engine.deliveries(right)} == {NOW + 500}
+    assert engine.gate(wrong) == Gate()
+
+
+def test_what_is_in_flight_to_a_mistake_stays_until_it_has_landed(open_outbox: OpenOutbox):
+    engine = cast("Engine", open_outbox())
+    put(engine)
+    (one,) = claim(engine)
+    assert engine.redirect(BASE, "https://right.example", now=NOW) == 0
+    settle(engine, one, failed(NOW))
+    assert engine.redirect(BASE, "https://right.example", now=NOW) == 1
+
+
+def test_nothing_moves_to_a_call_that_is_not_wanted(outbox: Outbox):
+    outbox.skip(BASE, "a", "j", now=NOW)
+    outbox.enrich("", "a", COST, now=NOW)
+    assert outbox.readdress(BASE, now=NOW) == 1
+    assert states(outbox) == {"a": "skipped"}
+
+
+def test_a_failed_attempt_makes_no_document_the_newer_one(outbox: Outbox):
+    put(outbox, "a", "old", base_url="https://wrong.example")
+    put(outbox, "a", "new", now=NOW + 1)
+    (one,) = claim(outbox, base_url="https://wrong.example")
+    settle(outbox, one, failed(NOW + 2, status=404, away="base_url"))
+    assert outbox.readdress(BASE, now=NOW + 3) == 1
+    assert texts(claim(outbox, now=NOW + 3)) == ["new"]
 
 
 def test_what_is_down_keeps_its_base_url(outbox: Outbox):

@@ -239,7 +239,7 @@ class Delivery:
     async def _serve(self, work: Work) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            self._round, self._round_at = loop.create_future(), loop.time()
+            self._round = loop.create_future()
             # Before the queue is emptied: what comes after this wakes us again.
             self._signalled = self._hurried = False
             while self._items:
@@ -248,6 +248,8 @@ class Delivery:
             if self._stopping:
                 return
             house = loop.call_later(max(0.0, work.keep_house()), self._hurry)
+            # From the end on: a slow disk must leave time for what is sent.
+            self._round_at = loop.time()
             await self._round
             house.cancel()
             if self._tick is not None:

@@ -296,7 +296,9 @@ class Work:
 
     async def _send_due(self) -> None:
         if self._drainer.can_send:
-            due_in = self._house.due_in(SWEEP_EVERY)
+            due_in = 0.0
+            with self._guarded("looking at what is due"):
+                due_in = self._house.due_in(SWEEP_EVERY)
             if due_in <= 0:
                 await self._drainer.sweep()
                 due_in = self._house.due_in(SWEEP_EVERY)

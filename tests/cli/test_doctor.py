@@ -193,7 +193,7 @@ def test_what_waits_for_another_base_url_is_told(tmp_path: Path, receiver: Runni
     leave(tmp_path / "outbox", "conv-1", "conv-2")
     done = run("doctor", env=environment(tmp_path / "outbox", receiver.url, receiver.key))
     assert (done.code, marks(done)["!"]) == (0, ["waiting"])
-    assert f"2 calls wait for {NOWHERE}" in done.out
+    assert f"2 for {NOWHERE} alone" in done.out
     assert f"zelto-agents outbox retry --from {NOWHERE}" in done.out
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from livekit_scenarios import SCENARIOS, Stage
-from truth import compare
+from truth import Played, compare
 
 # Two hundred turns take half a minute.
 NAMES = [
@@ -15,14 +15,12 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_document_is_the_truth(played: dict[str, Stage], name: str):
+def test_the_document_is_the_truth(played: Played[Stage], name: str):
     assert compare(played[name]).faults == []
 
 
 @pytest.mark.parametrize(
     "name", [name for name in NAMES if name.values != ("told_after_the_close",)]
 )
-def test_a_call_is_sent_once_unless_something_becomes_known_later(
-    played: dict[str, Stage], name: str
-):
+def test_a_call_is_sent_once_unless_something_becomes_known_later(played: Played[Stage], name: str):
     assert len(played[name].bodies) == 1

@@ -212,11 +212,14 @@ def _waiting(engine: Engine, settings: Settings) -> Iterator[Finding]:
     if stats.size > 0.8 * settings.outbox_max_bytes:
         hint = "deliver what waits, or raise ZELTO_OUTBOX_MAX_BYTES"
         yield Finding("warning", "waiting", "the outbox is nearly full", hint)
+    words = Words(engine, settings, now)
     for base_url, number in _for_others(engine, settings).items():
-        text = f"{number} calls wait for {plain(base_url)}"
+        if words.gate(base_url).away == "base_url":
+            continue  # the next drain sends these to the settings' base URL by itself
+        text = f"{number} for {plain(base_url)} alone"
         hint = f"if that is a mistake: zelto-agents outbox retry --from {plain(base_url)}"
         yield Finding("warning", "waiting", text, hint)
-    for gate in Words(engine, settings, now).closed_gates([]):
+    for gate in words.closed_gates([]):
         yield Finding("warning", "gate", gate["why"], "zelto-agents drain tries at once")
 
 

@@ -30,6 +30,7 @@ __all__ = [
     "next_due",
     "put",
     "readdress",
+    "redirect",
     "settle",
     "skip",
     "stats",
@@ -237,26 +238,39 @@ def stats(db: Database) -> Stats:
 
 def readdress(db: Database, base_url: str, now: float) -> int:
     """See ``Outbox.readdress``."""
-    values = {"base_url": base_url, "now": now}
     _pending.readdress(db, base_url)
-    rows = db.execute(sql.HOMELESS + db.skip, values).fetchall()
+    rows = db.execute(sql.HOMELESS + db.skip, {"base_url": base_url, "now": now}).fetchall()
     for row in rows:
-        there = db.execute(
-            sql.THERE + db.lock, {"base_url": base_url, "external_id": row[1]}
-        ).fetchone()
-        if there is None:
-            db.execute(sql.MOVE, {**values, "id": row[0]})
-        else:
-            db.execute(sql.DELETE, {"id": row[0]})
-            _join(db, there, row, now)
+        _move(db, row, base_url, now)
     return len(rows)
+
+
+def redirect(db: Database, source: str, base_url: str, now: float) -> int:
+    """See ``Engine.redirect``."""
+    rows = db.execute(sql.MISTAKEN + db.skip, {"source": source, "now": now}).fetchall()
+    for row in rows:
+        db.execute(sql.ANEW, {"id": row[0], "now": now})
+        _pending.redirect(db, source, base_url, row[1])
+        _move(db, row, base_url, now)
+    return len(rows)
+
+
+def _move(db: Database, row: Any, base_url: str, now: float) -> None:
+    key = {"base_url": base_url, "external_id": row[1]}
+    there = db.execute(sql.THERE + db.lock, key).fetchone()
+    if there is None:
+        db.execute(sql.MOVE, {"base_url": base_url, "now": now, "id": row[0]})
+        return
+    db.execute(sql.DELETE, {"id": row[0]})
+    if there[3] != "skipped":
+        _join(db, there, row, now)
 
 
 def _join(db: Database, there: Any, moved: Any, now: float) -> None:
     """Two rows of one call in one: the newer document, and every enrichment."""
-    row_id, _, provider, state, updated_at, document, changes = there
+    row_id, _, provider, state, put_at, document, changes = there
     _, _, moved_provider, moved_state, moved_at, moved_document, moved_changes = moved
-    if document is None or (moved_document and moved_at > updated_at):
+    if document is None or (moved_document and moved_at > put_at):
         document, provider, state = moved_document, moved_provider, moved_state
     together: dict[str, Any] = {}
     for one in (changes, moved_changes):

@@ -275,9 +275,12 @@ class Engine(ABC):
             lambda db: _deliveries.maintain(db, now, retain, max_age), synced=False, reserve=True
         )
 
-    def disown(self, base_url: str, *, now: float) -> None:
-        """Somebody says that nothing is to go there: what waits for it can be readdressed."""
-        self._run(lambda db: _gate.disown(db, base_url, now))
+    def redirect(self, source: str, base_url: str, *, now: float) -> int:
+        """Give what waits for ``source``, which was a mistake, to this base URL; how many calls.
+
+        Calls that go on, are in flight or are dead letters stay; to be repeated until it is 0.
+        """
+        return self._run(lambda db: _deliveries.redirect(db, source, base_url, now))
 
     def content(self, external_id: str) -> list[tuple[str, bytes | None, bytes | None]]:
         """Base URL, document and enrichments of each delivery with this id."""

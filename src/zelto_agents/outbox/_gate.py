@@ -15,7 +15,6 @@ __all__ = [
     "FAILURES_THAT_CLOSE",
     "Known",
     "after",
-    "disown",
     "hurry",
     "known",
     "lead",
@@ -121,11 +120,6 @@ def _after_all(gate: Gate, outcomes: Sequence[Outcome], now: float) -> Gate:
     for outcome in outcomes:
         gate = after(gate, outcome, now)
     return gate
-
-
-def disown(db: Database, base_url: str, now: float) -> None:
-    """Take it for no API at all, as if one answer had said so."""
-    _store(db, base_url, Gate("base_url", now + MISDIRECTED_PROBE))
 
 
 def hurry(db: Database, base_url: str, now: float) -> None:

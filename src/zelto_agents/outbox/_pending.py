@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,7 @@ __all__ = [
     "expect",
     "pending",
     "readdress",
+    "redirect",
     "settle_pending",
     "tidy",
 ]
@@ -103,6 +105,10 @@ _HOMELESS = """
 SELECT d.id, d.external_id, d.name FROM pending d WHERE d.base_url <> :base_url AND (d.base_url = ''
   OR d.base_url IN (SELECT base_url FROM gate WHERE away = 'base_url')) ORDER BY d.id
 """
+_OF_CALL = """
+SELECT d.id, d.external_id, d.name FROM pending d
+WHERE d.base_url = :source AND d.external_id = :external_id
+"""
 _MOVE = """
 UPDATE pending SET base_url = :base_url WHERE id = :id AND NOT EXISTS (SELECT 1 FROM pending o
   WHERE o.base_url = :base_url AND o.external_id = :external_id AND o.name = :name)
@@ -142,7 +148,17 @@ def drop_pending(db: Database, number: int) -> None:
 
 def readdress(db: Database, base_url: str) -> None:
     """See ``Outbox.readdress``."""
-    for number, external_id, name in db.execute(_HOMELESS, {"base_url": base_url}).fetchall():
+    _move(db, base_url, db.execute(_HOMELESS, {"base_url": base_url}).fetchall())
+
+
+def redirect(db: Database, source: str, base_url: str, external_id: str) -> None:
+    """See ``Engine.redirect``; for one call."""
+    values = {"source": source, "external_id": external_id}
+    _move(db, base_url, db.execute(_OF_CALL, values).fetchall())
+
+
+def _move(db: Database, base_url: str, rows: Sequence[Any]) -> None:
+    for number, external_id, name in rows:
         values = {"base_url": base_url, "id": number, "external_id": external_id, "name": name}
         if not db.execute(_MOVE, values).rowcount:
             drop_pending(db, number)

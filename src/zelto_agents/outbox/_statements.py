@@ -151,22 +151,34 @@ WHERE d.external_id = :external_id ORDER BY d.id
 """
 
 HOMELESS = """
-SELECT d.id, d.external_id, d.provider, d.state, d.updated_at, c.document, c.changes
+SELECT d.id, d.external_id, d.provider, d.state, d.put_at, c.document, c.changes
 FROM delivery d JOIN content c ON c.delivery_id = d.id
-WHERE d.base_url <> :base_url AND d.lease_until <= :now AND (d.base_url = ''
-  OR (d.state IN ('due', 'held', 'awaited')
-    AND d.base_url IN (SELECT base_url FROM gate WHERE away = 'base_url')))
+WHERE d.base_url <> :base_url AND d.lease_until <= :now AND (d.base_url = '' OR (d.state = 'due'
+  AND d.base_url IN (SELECT base_url FROM gate WHERE away = 'base_url')))
 ORDER BY d.id LIMIT 1000
 """
-THERE = """
-SELECT d.id, d.external_id, d.provider, d.state, d.updated_at, c.document, c.changes
+# An enrichment stays with a call that goes on: its document will come where the call belongs.
+MISTAKEN = """
+SELECT d.id, d.external_id, d.provider, d.state, d.put_at, c.document, c.changes
 FROM delivery d JOIN content c ON c.delivery_id = d.id
-WHERE d.base_url = :base_url AND d.external_id = :external_id
+WHERE d.base_url = :source AND d.lease_until <= :now AND d.state IN ('due', 'held', 'awaited')
+  AND NOT (d.state = 'awaited' AND EXISTS (SELECT 1 FROM journal j
+    WHERE j.base_url = d.base_url AND j.external_id = d.external_id))
+ORDER BY d.id LIMIT 1000
+"""
+# One that the filter skipped has no content.
+THERE = """
+SELECT d.id, d.external_id, d.provider, d.state, d.put_at,
+  (SELECT c.document FROM content c WHERE c.delivery_id = d.id),
+  (SELECT c.changes FROM content c WHERE c.delivery_id = d.id)
+FROM delivery d WHERE d.base_url = :base_url AND d.external_id = :external_id
 """
 MOVE = """
 UPDATE delivery SET base_url = :base_url, status = NULL, details = '', failures = 0, due_at = :now
 WHERE id = :id
 """
+# What waited for a mistake is not to expire for it.
+ANEW = "UPDATE delivery SET created_at = :now WHERE id = :id"
 JOIN = """
 UPDATE delivery SET revision = revision + 1, provider = :provider, state = :state,
   status = NULL, details = '', due_at = :now, updated_at = :now, size = :size WHERE id = :id

@@ -48,24 +48,24 @@ def retry(
         typer.Option(
             "--from",
             metavar="URL",
-            help="What waits for this base URL, which was a mistake: it goes to yours instead.",
+            help="Calls that wait for this base URL, which was a mistake, go to yours instead.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Make dead letters due again; or calls that are named, whether waiting or sent."""
-    if not ids and not all_dead and not from_url:
+    if from_url:
+        if ids or all_dead:
+            raise typer.BadParameter("--from goes alone")
+        _redirect(from_url, as_json=as_json)
+        return
+    if not ids and not all_dead:
         raise typer.BadParameter("name external ids, or give --all-dead or --from")
     settings = load_settings()
     with opened(settings, "outbox retry") as engine:
         due, not_due = 0, {}
         if all_dead:
             due += engine.retry_dead(now=time.time())
-        if from_url:
-            moved, why = _redirect(engine, from_url.rstrip("/"), settings)
-            due += moved
-            if why:
-                not_due[from_url] = why
         for external_id in ids or []:
             changed = engine.retry(external_id, now=time.time())
             due += changed
@@ -73,41 +73,51 @@ def retry(
                 not_due[external_id] = _why_not(engine, external_id)
         elsewhere = _elsewhere(engine, ids or [], settings)
     if as_json:
-        typer.echo(json.dumps({"due": due, "not_due": not_due}))
+        typer.echo(json.dumps({"due": due, "not_due": not_due, "elsewhere": elsewhere}))
     else:
         typer.echo(f"{due} due now; {_SENT_BY}" if due else "nothing became due")
-        for external_id, base_url in elsewhere:
-            typer.echo(f"{plain(external_id)} {waits_for(base_url)}", err=True)
+    for external_id, base_url in elsewhere.items():
+        typer.echo(f"{plain(external_id)} {waits_for(base_url)}", err=True)
     for name, why in not_due.items():
         failure("outbox retry", f"{plain(name)}: {why}")
     if not_due:
         raise typer.Exit(1)
 
 
-def _redirect(engine: Engine, source: str, settings: Settings) -> tuple[int, str]:
-    """How many go to the settings' base URL now; if none, why."""
+def _redirect(text: str, *, as_json: bool) -> None:
+    from zelto_agents.settings import Settings
+
+    settings = load_settings()
+    # Whatever could once be set as ZELTO_BASE_URL can be named here.
+    source = Settings.load({}, base_url=text, allow_http=True).base_url
+    if source is None:
+        raise typer.BadParameter(f"{plain(text)} is no base URL")
     base_url = settings.base_url
-    if base_url is None:
-        return 0, "set ZELTO_BASE_URL to where they are to go"
+    if base_url is None or settings.api_key is None:
+        why = "set ZELTO_API_KEY and ZELTO_BASE_URL to where they are to go"
+        raise failure("outbox retry", why)
     if source == base_url:
-        return 0, "that is where your calls go"
-    if not any(one.base_url == source for one in engine.deliveries()):
-        return 0, "nothing waits for it"
-    now, moved = time.time(), 0
-    engine.disown(source, now=now)
-    while more := engine.readdress(base_url, now=now):
-        moved += more
-    return moved, "" if moved else "what is for it was sent, is being sent, or is dead"
+        raise failure("outbox retry", f"{source} is where your calls go")
+    moved = 0
+    with opened(settings, "outbox retry") as engine:
+        while more := engine.redirect(source, base_url, now=time.time()):
+            moved += more
+    if as_json:
+        typer.echo(json.dumps({"moved": moved, "to": base_url}))
+    else:
+        typer.echo(f"{moved} go to {base_url} now; {_SENT_BY}" if moved else "nothing was moved")
+    if not moved:
+        raise failure("outbox retry", f"nothing waits for {source}, or it is being sent just now")
 
 
-def _elsewhere(engine: Engine, ids: list[str], settings: Settings) -> list[tuple[str, str]]:
+def _elsewhere(engine: Engine, ids: list[str], settings: Settings) -> dict[str, str]:
     """Of these, those that are due for another base URL, with that."""
     mine = ("", settings.base_url)
-    return [
-        (one.external_id, one.base_url)
+    return {
+        one.external_id: one.base_url
         for one in (engine.deliveries() if ids else ())
         if one.external_id in ids and one.state == "due" and one.base_url not in mine
-    ]
+    }
 
 
 def _why_not(engine: Engine, external_id: str) -> str:
