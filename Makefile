@@ -15,7 +15,7 @@ LIVEKIT ?= 1.5.0 1.5.17 1.6.10 1.7.1 1.8.9
 PIPECAT ?= 1.4.0 1.8.1 1.14.0
 
 # Most tests wait more than they compute. The folders come first: their files take longest.
-AT_ONCE := -n $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2) --dist loadfile --no-loadscope-reorder
+AT_ONCE := -n $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test test-exhaustive test-matrix lint typecheck build bench screenshots format chromium postgresql servers clean
 
