@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from zelto_agents._frozen import frozen
+
 __all__ = ["DEFAULT_BASE_URL", "VARIABLES", "Variable"]
 
 DEFAULT_BASE_URL = "https://api.zelto.ai"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Variable:
     """One environment variable: which setting it fills, how, and how a person reads it."""
 

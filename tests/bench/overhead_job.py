@@ -2,6 +2,8 @@
 
 python overhead_job.py      # WITH_PLUGIN=1 for the plugin, its settings from the environment
 
+The extras are not installed here, as they are not with the plugin alone.
+
 The JSON line holds megabytes (``rss``, ``pss``, and the most there ever was, ``peak``), the
 threads that were alive when the process ended, the processor's seconds of our thread and of all,
 and the seconds from the close of the session to the end of all exit handlers.
@@ -26,6 +28,7 @@ from run_job import run_job
 from scripted import CallerLine, Reply, Script
 from scripted.livekit import ScriptedCall
 
+sys.modules["genai_prices"] = None  # type: ignore[assignment] # the extra ``cost``
 PLUGIN = bool(os.environ.get("WITH_PLUGIN"))
 if PLUGIN:
     from livekit.plugins import zelto

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Self
+
+from zelto_agents._frozen import frozen
 
 from ._room import RoomWatch
 
@@ -34,7 +35,7 @@ _BY_CLOSE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Close:
     """How a session closed, with what the room had told by then."""
 
