@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from livekit.agents import Agent, AgentServer, AgentSession, JobContext
 from livekit.plugins import zelto
-from livekit.plugins.zelto import _install
+from livekit.plugins.zelto import _install, _worker
 
 from harming import functions_of, hanging, hurt, plugin_modules, raising
 from run_job import run_job
@@ -74,6 +74,6 @@ async def entrypoint(ctx: JobContext) -> None:
 
 
 if __name__ == "__main__":
-    for_good.enter_context(hurt(functions_of(_install).values(), raising(*FAULTS)))
+    for_good.enter_context(hurt(functions_of(_install, _worker).values(), raising(*FAULTS)))
     job = asyncio.run(run_job(server))
     print(json.dumps({"exit_code": job.exit_code}), flush=True)

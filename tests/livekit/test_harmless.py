@@ -43,7 +43,9 @@ OURS = functions_of(*plugin_modules())
 # What the guard is, and not what it is around.
 GUARDS = {"_attach.attach", "_session.SessionWatch._on_shutdown"}
 # What only the worker's main process runs, or a session that is started a second time.
-ELSEWHERE = {name for name in OURS if name.startswith("_install.")} | {"_room.RoomWatch.reset"}
+ELSEWHERE = {name for name in OURS if name.startswith(("_install.", "_worker."))} | {
+    "_room.RoomWatch.reset"
+}
 ATTACHING = [
     "_job.job_context",
     "_job.external_id",
